@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host as a machine: a large reserved mapping plays physical memory, threads play CPUs.
+ *
+ * Physical address 0 is the mapping's start. Only what is touched takes real memory, so the window
+ * may be far larger than the host's.
+ */
+#ifndef ARCH_LINUX_HOST_H
+#define ARCH_LINUX_HOST_H
+
+#include <stdint.h>
+
+#define HOST_WINDOW_BYTES ((uint64_t)64 << 30)
+
+/* Virtual address of physical 0, a multiple of 1 GiB. Made at the first call. */
+uintptr_t host_direct_map(void);
+
+/* Runs `work(argument)` on `cpus` threads with the CPU numbers 0 up; this thread is 0. */
+void host_run_cpus(unsigned cpus, void (*work)(void *argument), void *argument);
+
+/* Replaces what quarry_port_panic() does: print to standard error and abort. */
+void host_on_panic(void (*handler)(const char *report));
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inline half of the port (see quarry/port.h) for Linux: a thread plays a CPU.
+ *
+ * A thread is never interrupted here, so masking interrupts only counts, which lets tests see that
+ * every masking is undone.
+ */
+#ifndef QUARRY_ARCH_H
+#define QUARRY_ARCH_H
+
+#include <sched.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct cpu_cache;
+
+struct linux_cpu {
+    struct cpu_cache *cache;
+    unsigned number;
+    uintptr_t irq_depth; /* maskings not yet undone */
+};
+
+extern __thread struct linux_cpu linux_cpu;
+
+static inline uintptr_t quarry_port_irq_save(void)
+{
+    return linux_cpu.irq_depth++;
+}
+
+static inline void quarry_port_irq_restore(uintptr_t depth)
+{
+    linux_cpu.irq_depth = depth;
+}
+
+static inline void quarry_port_pause(void)
+{
+    sched_yield(); /* the CPU waited for may be a thread that is not running */
+}
+
+static inline unsigned quarry_port_cpu_number(void)
+{
+    return linux_cpu.number;
+}
+
+static inline struct cpu_cache *quarry_port_cpu_cache(void)
+{
+    return linux_cpu.cache;
+}
+
+static inline void quarry_port_set_cpu_cache(struct cpu_cache *cache)
+{
+    linux_cpu.cache = cache;
+}
+
+static inline void quarry_port_copy(void *to, const void *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+
+static inline void quarry_port_fill(void *at, unsigned char value, size_t bytes)
+{
+    memset(at, value, bytes);
+}
+
+static inline void quarry_port_clear(void *at, size_t bytes)
+{
+    memset(at, 0, bytes);
+}
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a kernel gives to Quarry.
+ *
+ * The port has two halves. The data half is `struct quarry_setup`, handed to quarry_init(). The
+ * code half is six small functions. Five of them stand on or near the fast path, so they are
+ * wanted inline, and a header named <quarry_arch.h>, found on the include path, defines them:
+ * arch/x86_64/quarry_arch.h for kernels on that machine (it needs two words behind GS and nothing
+ * else), arch/linux/quarry_arch.h for hosted tests. The sixth is an ordinary function.
+ *
+ * In <quarry_arch.h>:
+ *
+ *   uintptr_t quarry_port_irq_save(void)
+ *       Masks interrupts on this CPU and returns what quarry_port_irq_restore() needs to bring
+ *       the earlier state back. Calls nest. Called from any context, interrupt and NMI handlers
+ *       included; cannot fail. NMIs need not be masked. Must keep the compiler from moving memory
+ *       accesses across it.
+ *
+ *   void quarry_port_irq_restore(uintptr_t state)
+ *       Brings back the state that the matching quarry_port_irq_save() found, on the same CPU.
+ *
+ *   unsigned quarry_port_cpu_number(void)
+ *       The number of the CPU that runs this, 0 to setup.cpus - 1, the same at every call on one
+ *       CPU. Called with interrupts on as well; an answer that is outdated because the thread
+ *       has moved by then is harmless.
+ *
+ *   struct cpu_cache *quarry_port_cpu_cache(void)
+ *   void quarry_port_set_cpu_cache(struct cpu_cache *cache)
+ *       One word of this CPU's own storage, opaque to the kernel: read on every allocation with
+ *       interrupts masked, written by quarry_cpu_online(). A kernel does nothing but keep it.
+ *
+ *   void quarry_port_pause(void)
+ *       Lets a CPU that waits for another rest for a moment. May do nothing. Must not sleep.
+ *
+ *   quarry_port_copy(), quarry_port_clear(), quarry_port_fill()
+ *       Blocks of memory, not overlapping; plain loops will do.
+ *
+ * Quarry never asks for more: no allocation, no sleep, no page-table change, no libc.
+ */
+#ifndef QUARRY_PORT_H
+#define QUARRY_PORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Quarry has found memory corrupted or misused, or was called wrongly; `report` says what, where
+ * and which object, in lines of text. Called in any context, possibly with locks of Quarry's held
+ * and with interrupts off: show the report and stop. Must not return, and must not call Quarry.
+ */
+_Noreturn void quarry_port_panic(const char *report);
+
+enum quarry_memory_kind {
+    QUARRY_MEMORY_USABLE = 1,  /* free from the start */
+    QUARRY_MEMORY_RECLAIMABLE, /* free after quarry_frame_reclaim_boot_memory() */
+    QUARRY_MEMORY_RESERVED,    /* never; wins wherever regions overlap */
+};
+
+/*
+ * A piece of the physical address space. Regions may come in any order, overlap, touch, be empty
+ * or unaligned, or reach beyond the end of the address space: usable pieces shrink to whole
+ * frames, reserved ones grow to whole frames, and reserved wins over reclaimable over usable.
+ */
+struct quarry_memory_region {
+    uint64_t base; /* bytes */
+    uint64_t bytes;
+    uint32_t kind; /* an enum quarry_memory_kind; others count as reserved */
+};
+
+struct quarry_setup {
+    const struct quarry_memory_region *regions;
+    size_t region_count;
+
+    /*
+     * Virtual address at which physical address 0 is, or would be, mapped: all usable and
+     * reclaimable memory is readable and writable at its physical address plus this. A multiple
+     * of 1 GiB, so that physical and virtual alignment are the same; 0 for an identity map.
+     */
+    uintptr_t direct_map;
+
+    /* CPUs that may ever come online have the numbers 0 to cpus - 1. */
+    unsigned cpus;
+
+    /*
+     * Optional (NULL: Quarry waits until the CPU passes by itself): makes `cpu` call
+     * quarry_drain_interrupt() in an interrupt handler soon. Called with interrupts on or off, no
+     * lock of Quarry's held. May fail silently: Quarry's waits are bounded.
+     */
+    void (*interrupt_cpu)(unsigned cpu);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

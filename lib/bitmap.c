@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs in a bitmap of 512 bits; see bitmap.h. */
+#include "lib/bitmap.h"
+
+#include "lib/bits.h"
+
+/* The bits of word `index` that belong to [first, first + count). */
+static uint64_t range_mask(unsigned index, unsigned first, unsigned count)
+{
+    unsigned low = index * WORD_BITS;
+    unsigned begin = first > low ? first - low : 0;
+    unsigned end = first + count > low ? first + count - low : 0;
+    if (begin >= WORD_BITS || end <= begin)
+        return 0;
+    return bits_mask(end) & ~bits_mask(begin);
+}
+
+bool bitmap_test(const struct bitmap *map, unsigned bit)
+{
+    return (map->word[bit / WORD_BITS] >> (bit % WORD_BITS)) & 1;
+}
+
+void bitmap_set(struct bitmap *map, unsigned first, unsigned count)
+{
+    for (unsigned index = first / WORD_BITS; index < BITMAP_WORDS; index++)
+        map->word[index] |= range_mask(index, first, count);
+}
+
+void bitmap_clear(struct bitmap *map, unsigned first, unsigned count)
+{
+    for (unsigned index = first / WORD_BITS; index < BITMAP_WORDS; index++)
+        map->word[index] &= ~range_mask(index, first, count);
+}
+
+bool bitmap_all_set(const struct bitmap *map, unsigned first, unsigned count)
+{
+    for (unsigned index = 0; index < BITMAP_WORDS; index++)
+        if (~map->word[index] & range_mask(index, first, count))
+            return false;
+    return true;
+}
+
+bool bitmap_all_clear(const struct bitmap *map, unsigned first, unsigned count)
+{
+    for (unsigned index = 0; index < BITMAP_WORDS; index++)
+        if (map->word[index] & range_mask(index, first, count))
+            return false;
+    return true;
+}
+
+unsigned bitmap_count_set(const struct bitmap *map)
+{
+    unsigned count = 0;
+    for (unsigned index = 0; index < BITMAP_WORDS; index++)
+        count += bits_count(map->word[index]);
+    return count;
+}
+
+/* The first bit at `from` or after it that is set (or clear, with `flip` all ones). */
+static unsigned next_bit(const struct bitmap *map, unsigned from, uint64_t flip)
+{
+    for (unsigned index = from / WORD_BITS; index < BITMAP_WORDS; index++) {
+        uint64_t word = map->word[index] ^ flip;
+        if (index == from / WORD_BITS)
+            word &= ~bits_mask(from % WORD_BITS);
+        if (word != 0)
+            return index * WORD_BITS + bits_lowest(word);
+    }
+    return BITMAP_BITS;
+}
+
+struct bitmap_run bitmap_next_clear_run(const struct bitmap *map, unsigned from)
+{
+    struct bitmap_run run = {.first = next_bit(map, from, ~(uint64_t)0)};
+    if (run.first < BITMAP_BITS)
+        run.length = next_bit(map, run.first, 0) - run.first;
+    return run;
+}
+
+struct bitmap_run bitmap_longest_clear_run(const struct bitmap *map)
+{
+    struct bitmap_run longest = {0};
+    struct bitmap_run run = bitmap_next_clear_run(map, 0);
+    while (run.length != 0) {
+        if (run.length > longest.length)
+            longest = run;
+        run = bitmap_next_clear_run(map, run.first + run.length);
+    }
+    return longest;
+}
+
+unsigned bitmap_best_fit(const struct bitmap *map, unsigned count, unsigned align)
+{
+    unsigned best = BITMAP_BITS;
+    unsigned best_length = BITMAP_BITS + 1;
+    struct bitmap_run run = bitmap_next_clear_run(map, 0);
+    while (run.length != 0) {
+        unsigned start = (unsigned)round_up(run.first, align);
+        bool fits = start + count <= run.first + run.length;
+        if (fits && run.length < best_length) {
+            best = start;
+            best_length = run.length;
+        }
+        run = bitmap_next_clear_run(map, run.first + run.length);
+    }
+    return best;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checks in two grades, and the one way to stop.
+ *
+ *   QUARRY_CHECK   always compiled in, never on the fast path. When it fails, memory is no longer
+ *                  what Quarry believes; going on would spread the damage. So it stops, with a
+ *                  report that says what, where and which object.
+ *   QUARRY_ASSERT  in debug builds only (QUARRY_DEBUG): what Quarry promises to itself.
+ *
+ * The third grade, the *_verify() functions, walks whole structures with QUARRY_CHECK.
+ *
+ * A stop hands the finished text to quarry_port_panic(), which does not return.
+ */
+#ifndef LIB_CHECK_H
+#define LIB_CHECK_H
+
+#include <quarry/config.h>
+
+#include "lib/bits.h"
+
+/* Stops with the text formatted as format.h says. Any context; does not return. */
+_Noreturn void quarry_stop(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+
+/* Forgets that there was a stop: for quarry_init(), which starts everything afresh. */
+void quarry_stop_forget(void);
+
+#define QUARRY_CHECK(condition, ...)                                                               \
+    do {                                                                                           \
+        if (unlikely(!(condition)))                                                                \
+            quarry_stop(__VA_ARGS__);                                                              \
+    } while (0)
+
+#if QUARRY_DEBUG
+#define QUARRY_ASSERT(condition)                                                                   \
+    QUARRY_CHECK(condition, "quarry: assertion failed: %s, %s:%d", #condition, __FILE__, __LINE__)
+#else
+#define QUARRY_ASSERT(condition) ((void)sizeof(condition))
+#endif
+
+#endif
