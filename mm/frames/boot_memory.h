@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The early allocator: memory for Quarry's own tables, before there is a frame allocator.
+ *
+ * It takes one window of known size out of the memory map (from the smallest range that is large
+ * enough, so that the large ranges stay whole), hands pieces of it out in a line, and at the end
+ * gives the rest back to the map, in whole frames. Nothing is ever freed. The window's size is the
+ * bound that its user computed beforehand, so running out of it is a bug, and stops.
+ *
+ * One CPU, during quarry_init() only.
+ */
+#ifndef MM_FRAMES_BOOT_MEMORY_H
+#define MM_FRAMES_BOOT_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mm/frames/memory_map.h"
+
+/* Owned by quarry_init(). start <= at <= end, addresses in the direct map. */
+struct boot_memory {
+    struct memory_map *map;
+    uintptr_t direct_map;
+    uintptr_t start;
+    uintptr_t at;
+    uintptr_t end;
+};
+
+/* False, with nothing changed, when no range of usable memory has `bytes`. */
+bool boot_memory_open(struct boot_memory *boot, struct memory_map *map, uintptr_t direct_map,
+                      size_t bytes);
+
+/* `bytes` at a multiple of 64, contents undefined. Never NULL. */
+void *boot_memory_take(struct boot_memory *boot, size_t bytes);
+
+/* The same, cleared. */
+void *boot_memory_take_cleared(struct boot_memory *boot, size_t bytes);
+
+/* Gives the rest back to the map; returns the bytes in use, whole frames. */
+size_t boot_memory_close(struct boot_memory *boot);
+
+#endif

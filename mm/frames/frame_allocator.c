@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/* Orders 0 to 9: reservations and trees; see frame_allocator.h. */
+#include "mm/frames/frame_allocator.h"
+
+#include "lib/atomic.h"
+#include "lib/check.h"
+
+/* ---- reservations ---- */
+
+static size_t reservation_tree(uint64_t word)
+{
+    return (word & ~RESERVATION_PRESENT) >> 32;
+}
+
+static size_t reservation_free(uint64_t word)
+{
+    return (uint32_t)word;
+}
+
+static uint64_t reservation_word(size_t tree, size_t frames)
+{
+    return RESERVATION_PRESENT | (uint64_t)tree << 32 | frames;
+}
+
+static bool reservation_take(struct frame_reservation *reservation, size_t frames, size_t *tree)
+{
+    uint64_t old = atomic_load_relaxed(&reservation->word);
+    do {
+        if (reservation_free(old) < frames)
+            return false;
+    } while (!atomic_compare_swap(&reservation->word, &old, old - frames));
+    *tree = reservation_tree(old);
+    return true;
+}
+
+/* False: the reservation is not, or no longer, of this tree. */
+static bool reservation_give(struct frame_reservation *reservation, size_t tree, size_t frames)
+{
+    uint64_t old = atomic_load_relaxed(&reservation->word);
+    do {
+        if (!(old & RESERVATION_PRESENT) || reservation_tree(old) != tree)
+            return false;
+    } while (!atomic_compare_swap(&reservation->word, &old, old + frames));
+    return true;
+}
+
+static void give_back(struct frame_allocator *allocator, struct frame_reservation *reservation,
+                      size_t tree, size_t frames)
+{
+    if (!reservation_give(reservation, tree, frames))
+        frame_tree_give(allocator, tree, frames);
+}
+
+/* The reservation gets a new word; the tree that it had is open to all again. */
+static void reservation_replace(struct frame_allocator *allocator,
+                                struct frame_reservation *reservation, uint64_t word)
+{
+    uint64_t old = atomic_exchange(&reservation->word, word);
+    if (!(old & RESERVATION_PRESENT))
+        return;
+    uint32_t *entry = &allocator->trees[reservation_tree(old)];
+    uint32_t seen = atomic_load_relaxed(entry);
+    uint32_t opened;
+    do {
+        opened = (seen & TREE_FREE_MASK) + (uint32_t)reservation_free(old);
+    } while (!atomic_compare_swap(entry, &seen, opened));
+}
+
+/* ---- trees ---- */
+
+/* Takes all from a tree whose other flags are `flags`; the count taken, 0 where they differ. */
+static size_t tree_take_all(uint32_t *entry, uint32_t flags, uint32_t new_flags, size_t at_least)
+{
+    uint32_t old = atomic_load_relaxed(entry);
+    do {
+        if ((old & ~TREE_FREE_MASK) != flags || (old & TREE_FREE_MASK) < at_least)
+            return 0;
+    } while (!atomic_compare_swap(entry, &old, new_flags));
+    return old & TREE_FREE_MASK;
+}
+
+static bool tree_take_some(uint32_t *entry, size_t frames)
+{
+    uint32_t old = atomic_load_relaxed(entry);
+    do {
+        if ((old & TREE_FREE_MASK) < frames)
+            return false;
+    } while (!atomic_compare_swap(entry, &old, old - (uint32_t)frames));
+    return true;
+}
+
+void frame_tree_give(struct frame_allocator *allocator, size_t tree, size_t frames)
+{
+    atomic_fetch_add(&allocator->trees[tree], (uint32_t)frames);
+}
+
+/* What CPUs have reserved of this tree goes to the tree's entry, where all can see it. */
+static void tree_recall(struct frame_allocator *allocator, size_t tree)
+{
+    for (unsigned i = 0; i < frame_reservation_count(allocator); i++) {
+        uint64_t *word = &allocator->reservations[i].word;
+        uint64_t old = atomic_load_relaxed(word);
+        while ((old & RESERVATION_PRESENT) && reservation_tree(old) == tree &&
+               reservation_free(old) > 0) {
+            if (atomic_compare_swap(word, &old, reservation_word(tree, 0))) {
+                frame_tree_give(allocator, tree, reservation_free(old));
+                break;
+            }
+        }
+    }
+}
+
+bool frame_tree_take(struct frame_allocator *allocator, size_t tree, size_t frames)
+{
+    uint32_t *entry = &allocator->trees[tree];
+    if (tree_take_some(entry, frames))
+        return true;
+    if (!(atomic_load_relaxed(entry) & TREE_RESERVED))
+        return false;
+    tree_recall(allocator, tree);
+    return tree_take_some(entry, frames);
+}
+
+/* ---- children ---- */
+
+/* One child; its number was not yet taken from. NO_FRAME: too little room, or no aligned run. */
+static size_t claim_in_child(struct frame_allocator *allocator, size_t child, unsigned order)
+{
+    child_entry *entry = &allocator->children[child];
+    if (order == CHILD_SHIFT)
+        return child_take_huge(entry) ? child << CHILD_SHIFT : NO_FRAME;
+    if (!child_take(entry, 1u << order))
+        return NO_FRAME;
+    unsigned index = child_bits_take(&allocator->bits[child], order);
+    if (index < CHILD_FRAMES)
+        return (child << CHILD_SHIFT) + index;
+    child_give(entry, 1u << order);
+    return NO_FRAME;
+}
+
+/* All children of a tree, from `hint` on: the broken ones, or the whole ones. */
+static size_t claim_in_children(struct frame_allocator *allocator, size_t tree, size_t hint,
+                                unsigned order, bool whole)
+{
+    for (size_t i = 0; i < QUARRY_TREE_CHILDREN; i++) {
+        size_t child = tree * QUARRY_TREE_CHILDREN + (hint + i) % QUARRY_TREE_CHILDREN;
+        unsigned available = child_free(atomic_load_relaxed(&allocator->children[child]));
+        if (available < 1u << order || (available == CHILD_FRAMES) != whole)
+            continue;
+        size_t frame = claim_in_child(allocator, child, order);
+        if (frame != NO_FRAME)
+            return frame;
+    }
+    return NO_FRAME;
+}
+
+/*
+ * Frames whose number was taken off `tree`. A single frame is there for certain, but while others
+ * claim and undo larger orders it may be behind the search: so it is looked for again.
+ */
+static size_t claim_in_tree(struct frame_allocator *allocator, size_t tree, size_t hint,
+                            unsigned order)
+{
+    unsigned rounds = order == 0 ? 64 : 1;
+    for (unsigned round = 0; round < rounds; round++) {
+        size_t frame = NO_FRAME;
+        if (order < CHILD_SHIFT)
+            frame = claim_in_children(allocator, tree, hint, order, false);
+        if (frame == NO_FRAME)
+            frame = claim_in_children(allocator, tree, hint, order, true);
+        if (frame != NO_FRAME)
+            return frame;
+    }
+    return NO_FRAME;
+}
+
+/* ---- allocation, from the nearest place to the farthest ---- */
+
+static size_t alloc_reserved(struct frame_allocator *allocator,
+                             struct frame_reservation *reservation, unsigned order)
+{
+    size_t tree;
+    if (!reservation_take(reservation, (size_t)1 << order, &tree))
+        return NO_FRAME;
+    uint32_t hint = atomic_load_relaxed(&reservation->hint);
+    size_t frame = claim_in_tree(allocator, tree, hint, order);
+    if (unlikely(frame == NO_FRAME)) {
+        give_back(allocator, reservation, tree, (size_t)1 << order);
+        return NO_FRAME;
+    }
+    atomic_store_relaxed(&reservation->hint,
+                         (uint32_t)(frame >> CHILD_SHIFT) % QUARRY_TREE_CHILDREN);
+    return frame;
+}
+
+/* Fetches what was given back to the CPU's own tree. */
+static size_t alloc_refetched(struct frame_allocator *allocator,
+                              struct frame_reservation *reservation, unsigned order)
+{
+    uint64_t word = atomic_load_relaxed(&reservation->word);
+    if (!(word & RESERVATION_PRESENT))
+        return NO_FRAME;
+    size_t tree = reservation_tree(word);
+    size_t fetched = tree_take_all(&allocator->trees[tree], TREE_RESERVED, TREE_RESERVED, 1);
+    if (fetched == 0)
+        return NO_FRAME;
+    give_back(allocator, reservation, tree, fetched);
+    return alloc_reserved(allocator, reservation, order);
+}
+
+/* Reserves this tree, if nobody has it and it may have what is wanted. */
+static size_t alloc_reserving(struct frame_allocator *allocator,
+                              struct frame_reservation *reservation, unsigned order, size_t tree)
+{
+    size_t taken = tree_take_all(&allocator->trees[tree], 0, TREE_RESERVED, (size_t)1 << order);
+    if (taken == 0)
+        return NO_FRAME;
+    reservation_replace(allocator, reservation, reservation_word(tree, taken));
+    return alloc_reserved(allocator, reservation, order);
+}
+
+/* Any ready tree but the first: those worth it, then those that have what is wanted at all. */
+static size_t alloc_other_tree(struct frame_allocator *allocator,
+                               struct frame_reservation *reservation, unsigned order)
+{
+    size_t ready = atomic_load_acquire(&allocator->frontier);
+    for (unsigned worth = 2; worth-- > 0;) {
+        for (size_t tree = 1; tree < ready; tree++) {
+            uint32_t entry = atomic_load_relaxed(&allocator->trees[tree]);
+            if (((entry & TREE_FREE_MASK) >= TREE_WORTH_RESERVING) != worth)
+                continue;
+            size_t frame = alloc_reserving(allocator, reservation, order, tree);
+            if (frame != NO_FRAME)
+                return frame;
+        }
+    }
+    return NO_FRAME;
+}
+
+static size_t alloc_beyond_frontier(struct frame_allocator *allocator,
+                                    struct frame_reservation *reservation, unsigned order)
+{
+    while (frame_frontier_advance(allocator)) {
+        size_t tree = atomic_load_acquire(&allocator->frontier) - 1;
+        if (tree == 0)
+            continue;
+        size_t frame = alloc_reserving(allocator, reservation, order, tree);
+        if (frame != NO_FRAME)
+            return frame;
+    }
+    return NO_FRAME;
+}
+
+/* Without a reservation, from whichever tree has it, the first tree last. */
+static size_t alloc_anywhere(struct frame_allocator *allocator, unsigned order)
+{
+    for (size_t tree = atomic_load_acquire(&allocator->frontier); tree-- > 0;) {
+        if (!frame_tree_take(allocator, tree, (size_t)1 << order))
+            continue;
+        size_t frame = claim_in_tree(allocator, tree, 0, order);
+        if (frame != NO_FRAME)
+            return frame;
+        frame_tree_give(allocator, tree, (size_t)1 << order);
+    }
+    return NO_FRAME;
+}
+
+static __attribute__((noinline)) size_t alloc_slow(struct frame_allocator *allocator,
+                                                   struct frame_reservation *reservation,
+                                                   unsigned order)
+{
+    size_t frame = alloc_refetched(allocator, reservation, order);
+    if (frame == NO_FRAME)
+        frame = alloc_other_tree(allocator, reservation, order);
+    if (frame == NO_FRAME)
+        frame = alloc_beyond_frontier(allocator, reservation, order);
+    if (frame == NO_FRAME && atomic_load_acquire(&allocator->frontier) > 0)
+        frame = alloc_reserving(allocator, reservation, order, 0);
+    if (frame == NO_FRAME)
+        frame = alloc_anywhere(allocator, order);
+    return frame;
+}
+
+static struct frame_reservation *reservation_of(struct frame_allocator *allocator, unsigned cpu,
+                                                unsigned order)
+{
+    return &allocator->reservations[cpu * RESERVATIONS_PER_CPU + (order == CHILD_SHIFT)];
+}
+
+size_t frame_allocator_alloc(struct frame_allocator *allocator, unsigned cpu, unsigned order)
+{
+    struct frame_reservation *reservation = reservation_of(allocator, cpu, order);
+    size_t frame = alloc_reserved(allocator, reservation, order);
+    return likely(frame != NO_FRAME) ? frame : alloc_slow(allocator, reservation, order);
+}
+
+/* ---- giving back ---- */
+
+void frame_check_owned(const struct frame_allocator *allocator, size_t first, size_t count)
+{
+    size_t tree = first / TREE_FRAMES;
+    bool owned = first != NO_FRAME && tree < atomic_load_acquire(&allocator->frontier);
+    if (owned) {
+        child_entry entry = atomic_load_relaxed(&allocator->children[first >> CHILD_SHIFT]);
+        owned = !(entry & CHILD_HOLES) || memory_map_owns(allocator->map, first, first + count);
+    }
+    QUARRY_CHECK(owned, "quarry: bad free of %zu frames at %#zx: not Quarry's memory", count,
+                 first << FRAME_SHIFT);
+}
+
+/* Part of a child, not handed out as a huge frame. */
+static void free_in_child(struct frame_allocator *allocator, size_t first, size_t count)
+{
+    size_t child = first >> CHILD_SHIFT;
+    child_entry entry = atomic_load_relaxed(&allocator->children[child]);
+    QUARRY_CHECK(!(entry & CHILD_HUGE),
+                 "quarry: bad free of %zu frames at %#zx: part of the huge frame at %#zx", count,
+                 first << FRAME_SHIFT, child << (CHILD_SHIFT + FRAME_SHIFT));
+    unsigned wrong =
+        child_bits_give(&allocator->bits[child], first % CHILD_FRAMES, (unsigned)count);
+    QUARRY_CHECK(wrong == CHILD_FRAMES,
+                 "quarry: double free of %zu frames at %#zx: the frame at %#zx is free already",
+                 count, first << FRAME_SHIFT, ((child << CHILD_SHIFT) + wrong) << FRAME_SHIFT);
+    child_give(&allocator->children[child], (unsigned)count);
+}
+
+static void free_huge(struct frame_allocator *allocator, size_t first)
+{
+    bool was_huge = child_give_huge(&allocator->children[first >> CHILD_SHIFT]);
+    QUARRY_CHECK(was_huge, "quarry: bad free of the huge frame at %#zx: it is not allocated as one",
+                 first << FRAME_SHIFT);
+}
+
+void frame_allocator_free(struct frame_allocator *allocator, unsigned cpu, size_t frame,
+                          unsigned order)
+{
+    size_t count = (size_t)1 << order;
+    QUARRY_CHECK(frame % count == 0,
+                 "quarry: bad free of %zu frames at %#zx: not aligned to their size", count,
+                 frame << FRAME_SHIFT);
+    frame_check_owned(allocator, frame, count);
+    if (order == CHILD_SHIFT)
+        free_huge(allocator, frame);
+    else
+        free_in_child(allocator, frame, count);
+    give_back(allocator, reservation_of(allocator, cpu, order), frame / TREE_FRAMES, count);
+}
+
+/*
+ * A whole child that was claimed in one piece comes back in parts: from now on its bits count.
+ * Nobody else looks at them meanwhile, for its entry shows no free frame before and after.
+ */
+static void split_huge(struct frame_allocator *allocator, size_t child)
+{
+    for (unsigned i = 0; i < BITMAP_WORDS; i++)
+        atomic_store_relaxed(&allocator->bits[child].word[i], ~(uint64_t)0);
+    child_entry huge = (child_entry)CHILD_HUGE;
+    atomic_compare_swap(&allocator->children[child], &huge, 0);
+}
+
+static void free_piece(struct frame_allocator *allocator, size_t first, size_t count)
+{
+    frame_check_owned(allocator, first, count);
+    size_t child = first >> CHILD_SHIFT;
+    bool huge = atomic_load_relaxed(&allocator->children[child]) & CHILD_HUGE;
+    if (huge && count == CHILD_FRAMES) {
+        free_huge(allocator, first);
+        return;
+    }
+    if (huge)
+        split_huge(allocator, child);
+    free_in_child(allocator, first, count);
+}
+
+void frame_allocator_free_range(struct frame_allocator *allocator, unsigned cpu, size_t first,
+                                size_t count)
+{
+    size_t end = first + count;
+    while (first < end) {
+        size_t piece = min_u64(end, round_up(first + 1, CHILD_FRAMES)) - first;
+        free_piece(allocator, first, piece);
+        unsigned order = piece == CHILD_FRAMES ? CHILD_SHIFT : 0;
+        give_back(allocator, reservation_of(allocator, cpu, order), first / TREE_FRAMES, piece);
+        first += piece;
+    }
+}
+
+void frame_allocator_drain(struct frame_allocator *allocator)
+{
+    for (unsigned i = 0; i < frame_reservation_count(allocator); i++) {
+        reservation_replace(allocator, &allocator->reservations[i], 0);
+        atomic_store_relaxed(&allocator->reservations[i].hint, 0);
+    }
+}

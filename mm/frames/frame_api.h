@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's frames: the one memory map and frame allocator that quarry_init() sets up, and
+ * the short forms by which the layers above use them.
+ */
+#ifndef MM_FRAMES_FRAME_API_H
+#define MM_FRAMES_FRAME_API_H
+
+#include "mm/frames/frame_allocator.h"
+
+/* Written by quarry_init(), before any other CPU looks; then each part guards itself. */
+struct frames {
+    struct frame_allocator allocator;
+    struct memory_map map;
+    uintptr_t direct_map;
+    /* Set by the heap: gives idle memory back, returns the number of frames. No lock is held. */
+    size_t (*reclaim)(void);
+};
+
+extern struct frames frames;
+
+static inline void *frame_address(size_t frame)
+{
+    return (void *)(frames.direct_map + (frame << FRAME_SHIFT));
+}
+
+/* One frame for a table of Quarry's own; NULL when there is none. Does not reclaim. */
+static inline void *frame_take_page(void)
+{
+    size_t frame = frame_allocator_alloc(&frames.allocator, quarry_port_cpu_number(), 0);
+    return frame != NO_FRAME ? frame_address(frame) : NULL;
+}
+
+/* As a range, for the page may have been part of a huge frame (page_heap_lend_page()). */
+static inline void frame_give_page(void *page)
+{
+    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(),
+                               ((uintptr_t)page - frames.direct_map) >> FRAME_SHIFT, 1);
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A child: 2 MiB of physical memory, 512 frames, in 66 bytes.
+ *
+ *   entry   16 bits: how many frames are free to be claimed, and two flags
+ *   bits    512 bits, one cache line: a set bit is a frame that is handed out, or not ours
+ *
+ * To take frames one first takes their number off the entry, then finds bits; to give frames back
+ * one clears the bits, then adds the number. So at every moment
+ *
+ *     clear bits >= entry's free count + claims that are still looking for their bits
+ *
+ * and whoever got one frame off the entry will find one clear bit. (Two or more need neighbouring
+ * bits, which may not be there; then the number goes back.) A huge frame is taken on the entry
+ * alone: free 512 -> 0 with HUGE set, and the bits stay clear, untouched.
+ *
+ * All operations are lock-free: each is one or more compare-and-swaps on one word, and a failed
+ * one means that another CPU got on. No CPU waits for another; an NMI handler may come between.
+ *
+ * The scheme is LLFree's lower half (Wrenger et al., USENIX ATC 2023).
+ */
+#ifndef MM_FRAMES_FRAME_CHILD_H
+#define MM_FRAMES_FRAME_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/bitmap.h"
+#include "mm/frames/frame.h"
+
+/* The entry's fields. HOLES: some frames are not ours. */
+#define CHILD_FREE_MASK 0x03ffu
+#define CHILD_HUGE 0x0400u
+#define CHILD_HOLES 0x0800u
+
+_Static_assert(CHILD_FRAMES <= CHILD_FREE_MASK, "a child's free count fits its field");
+_Static_assert(BITMAP_BITS == CHILD_FRAMES, "a child has a bitmap");
+
+typedef uint16_t child_entry;
+
+static inline unsigned child_free(child_entry entry)
+{
+    return entry & CHILD_FREE_MASK;
+}
+
+/* Takes `frames` (1 to 511) off the entry's count. False: not so many are free. */
+bool child_take(child_entry *entry, unsigned frames);
+
+/* The opposite; the bits are clear already. */
+void child_give(child_entry *entry, unsigned frames);
+
+/* Takes the whole child as a huge frame, or gives it back. False: it is not whole; not huge. */
+bool child_take_huge(child_entry *entry);
+bool child_give_huge(child_entry *entry);
+
+/*
+ * Sets 2^order neighbouring clear bits (order 0 to 8) at a multiple of 2^order; returns the first,
+ * or CHILD_FRAMES where there is no such run.
+ */
+unsigned child_bits_take(struct bitmap *bits, unsigned order);
+
+/* Sets [first, first + count). False, with nothing changed, where one of them was set. */
+bool child_bits_take_exact(struct bitmap *bits, unsigned first, unsigned count);
+
+/* Clears [first, first + count). Returns the first of them that was clear already, CHILD_FRAMES
+ * when all were set. */
+unsigned child_bits_give(struct bitmap *bits, unsigned first, unsigned count);
+
+/* A copy of bits that others change meanwhile: a hint. */
+struct bitmap child_bits_copy(const struct bitmap *bits);
+
+#endif
