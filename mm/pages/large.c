@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Large objects; see large.h. */
+#include "mm/pages/large.h"
+
+#include "lib/atomic.h"
+#include "lib/bits.h"
+#include "mm/guard/misuse.h"
+#include "mm/pages/span.h"
+
+/* Sums over all live large objects; atomic. */
+static struct large_stats live;
+
+void large_init(void)
+{
+    live = (struct large_stats){0};
+}
+
+struct large_stats large_stats(void)
+{
+    return (struct large_stats){atomic_load_relaxed(&live.objects),
+                                atomic_load_relaxed(&live.pages)};
+}
+
+void *large_alloc(size_t bytes, size_t alignment)
+{
+    size_t pages = divide_up(bytes, FRAME_BYTES);
+    if (pages > page_map.capacity)
+        return NULL;
+    struct span *span = span_create_large(pages, max_u64(alignment >> FRAME_SHIFT, 1));
+    if (span == NULL)
+        return NULL;
+    atomic_fetch_add(&live.objects, 1);
+    atomic_fetch_add(&live.pages, pages);
+    return (void *)span_address(span);
+}
+
+struct span *large_span(const char *operation, const void *object)
+{
+    struct span *span = span_of_address(object);
+    bool lives = span != NULL && span->size_class == 0 && span_address(span) == (uintptr_t)object &&
+                 atomic_load_relaxed(&span->list) == SPAN_LARGE;
+    if (unlikely(!lives))
+        misuse_stop(operation, object);
+    return span;
+}
+
+void large_free(void *object)
+{
+    struct span *span = large_span("free", object);
+    /* Of two CPUs that free the same object, one gets no further than this. */
+    if (unlikely(atomic_exchange(&span->list, SPAN_ON_NO_LIST) != SPAN_LARGE))
+        misuse_stop("free", object);
+    atomic_fetch_sub(&live.objects, 1);
+    atomic_fetch_sub(&live.pages, span->pages);
+    span_destroy(span);
+}
+
+size_t large_usable_bytes(const struct span *span)
+{
+    return span->pages * FRAME_BYTES;
+}
+
+bool large_resize(struct span *span, size_t bytes)
+{
+    size_t old = span->pages;
+    size_t pages = max_u64(divide_up(bytes, FRAME_BYTES), 1);
+    if (pages > page_map.capacity || !span_resize(span, pages))
+        return false;
+    atomic_fetch_add(&live.pages, pages - old);
+    return true;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The page map's upkeep; see page_map.h. */
+#include "mm/pages/page_map.h"
+
+#include "lib/check.h"
+#include "lib/memory.h"
+#include "mm/frames/boot_memory.h"
+
+struct page_map page_map;
+
+size_t page_map_boot_bytes(size_t end_frame)
+{
+    size_t pages = round_up(end_frame, ARENA_PAGES);
+    return pages + pages / ARENA_PAGES * sizeof(struct arena *) + 128;
+}
+
+void page_map_init(struct boot_memory *boot, uintptr_t direct_map, size_t end_frame)
+{
+    size_t pages = round_up(end_frame, ARENA_PAGES);
+    page_map.direct_map = direct_map;
+    page_map.bound = 0;
+    page_map.capacity = pages;
+    page_map.classes = boot_memory_take(boot, pages);
+    page_map.arenas = boot_memory_take(boot, pages / ARENA_PAGES * sizeof(struct arena *));
+}
+
+void page_map_extend(size_t end_page)
+{
+    size_t old = page_map.bound;
+    size_t bound = round_up(end_page, ARENA_PAGES);
+    QUARRY_CHECK(bound <= page_map.capacity, "quarry: page %zu is beyond the page map of %zu",
+                 end_page, page_map.capacity);
+    if (bound <= old)
+        return;
+    memory_clear(&page_map.classes[old], bound - old);
+    memory_clear(&page_map.arenas[old / ARENA_PAGES],
+                 (bound - old) / ARENA_PAGES * sizeof(struct arena *));
+    atomic_store_release(&page_map.bound, bound);
+}
+
+void page_map_set_class(size_t first_page, size_t pages, unsigned size_class)
+{
+    for (size_t page = first_page; page < first_page + pages; page++)
+        atomic_store_relaxed(&page_map.classes[page], (uint8_t)size_class);
+}
+
+void page_map_set_arena(size_t page, struct arena *arena)
+{
+    atomic_store_release(&page_map.arenas[page / ARENA_PAGES], arena);
+}
