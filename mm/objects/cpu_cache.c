@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* Per-CPU caches: misses, capacity, coming and going; see cpu_cache.h. */
+#include "mm/objects/cpu_cache.h"
+
+#include "lib/atomic.h"
+#include "lib/check.h"
+#include "lib/memory.h"
+#include "lib/spinlock.h"
+#include "mm/frames/boot_memory.h"
+#include "mm/frames/frame_api.h"
+#include "mm/objects/central_list.h"
+#include "mm/objects/transfer_cache.h"
+
+_Static_assert(SIZE_CLASS_COUNT <= 255, "class numbers fit their fields");
+
+#define AREA_FRAMES ((SIZE_CLASS_STACK_WORDS * sizeof(void *) + FRAME_BYTES - 1) / FRAME_BYTES)
+
+/* Small caches of many CPUs need at least this to hold one object of every class. */
+#define BUDGET_BYTES_MIN ((size_t)64 * 1024)
+
+static struct cpu_cache *caches; /* one per CPU that may come online */
+static unsigned cache_count;
+
+/* ---- one stack ---- */
+
+static void **bottom_of(const struct cpu_cache *cache, unsigned size_class)
+{
+    return cache->area + size_classes[size_class].stack_place;
+}
+
+size_t cpu_cache_held(const struct cpu_cache *cache, unsigned size_class)
+{
+    if (!cache->online || size_class == 0)
+        return 0;
+    return (size_t)(cache->top[size_class] - bottom_of(cache, size_class));
+}
+
+/* The stack holds no more than `capacity` objects. */
+static void set_capacity(struct cpu_cache *cache, unsigned size_class, size_t capacity)
+{
+    size_t bytes = size_classes[size_class].bytes;
+    cache->granted_bytes += (capacity - cache->capacity[size_class]) * bytes;
+    void **bottom = bottom_of(cache, size_class);
+    bottom[cache->capacity[size_class] + 1] = NULL;
+    bottom[capacity + 1] = CPU_CACHE_MARKER;
+    cache->capacity[size_class] = (uint8_t)capacity;
+}
+
+/* Up to `count` objects off the stack. */
+static size_t pop_many(struct cpu_cache *cache, unsigned size_class, size_t count, void *objects[])
+{
+    size_t popped = 0;
+    void *object;
+    while (popped < count && (object = cpu_cache_pop(cache, size_class)) != NULL)
+        objects[popped++] = object;
+    return popped;
+}
+
+static size_t push_many(struct cpu_cache *cache, unsigned size_class, size_t count,
+                        void *const objects[])
+{
+    size_t pushed = 0;
+    while (pushed < count && cpu_cache_push(cache, size_class, objects[pushed]))
+        pushed++;
+    return pushed;
+}
+
+/* ---- capacity ---- */
+
+/* Objects on their way out of a cache, sent on when interrupts are back as they were. */
+struct departure {
+    unsigned size_class;
+    size_t count;
+    void *objects[SIZE_CLASS_BATCH_MAX];
+};
+
+static void depart(const struct departure *departure)
+{
+    if (departure->count > 0)
+        transfer_cache_give(departure->size_class, departure->count, departure->objects);
+}
+
+/* Takes a batch of capacity from the next class that has some, other than `receiver`. */
+static void take_from_donor(struct cpu_cache *cache, unsigned receiver, struct departure *departure)
+{
+    for (unsigned tries = 1; tries < SIZE_CLASS_COUNT; tries++) {
+        unsigned donor = cache->next_donor;
+        cache->next_donor = (uint8_t)(donor + 1 < SIZE_CLASS_COUNT ? donor + 1 : 1);
+        if (donor == receiver || cache->capacity[donor] == 0)
+            continue;
+        size_t batch = size_classes[donor].batch;
+        size_t left = cache->capacity[donor] > batch ? cache->capacity[donor] - batch : 0;
+        size_t held = cpu_cache_held(cache, donor);
+        departure->size_class = donor;
+        if (held > left)
+            departure->count = pop_many(cache, donor, held - left, departure->objects);
+        set_capacity(cache, donor, left);
+        return;
+    }
+}
+
+/* One more batch of capacity for a class that missed, as far as its maximum and the budget go. */
+static void grant(struct cpu_cache *cache, unsigned size_class, struct departure *departure)
+{
+    const struct size_class *class = &size_classes[size_class];
+    size_t more = min_u64(class->batch, class->cache_slots - cache->capacity[size_class]);
+    if (more == 0)
+        return;
+    size_t affordable = (cache->budget_bytes - cache->granted_bytes) / class->bytes;
+    if (affordable < more) {
+        take_from_donor(cache, size_class, departure);
+        affordable = (cache->budget_bytes - cache->granted_bytes) / class->bytes;
+    }
+    more = min_u64(more, affordable);
+    if (more > 0)
+        set_capacity(cache, size_class, cache->capacity[size_class] + more);
+}
+
+/* ---- misses ---- */
+
+static void answer_drain_request(void)
+{
+    const struct cpu_cache *cache = quarry_port_cpu_cache();
+    if (unlikely(atomic_load_acquire(&cache->drain_asked)))
+        cpu_cache_drain_own();
+}
+
+void *cpu_cache_alloc_missed(unsigned size_class)
+{
+    answer_drain_request();
+    void *objects[SIZE_CLASS_BATCH_MAX];
+    size_t wanted = quarry_port_cpu_cache()->online ? size_classes[size_class].batch : 1;
+    size_t count = transfer_cache_take(size_class, wanted, objects);
+    if (unlikely(count == 0))
+        return NULL;
+    struct departure departure;
+    departure.count = 0;
+    irq_state irq = quarry_port_irq_save();
+    struct cpu_cache *cache = quarry_port_cpu_cache();
+    if (cache->online)
+        grant(cache, size_class, &departure);
+    size_t kept = push_many(cache, size_class, count - 1, objects + 1);
+    quarry_port_irq_restore(irq);
+    depart(&departure);
+    if (kept < count - 1)
+        transfer_cache_give(size_class, count - 1 - kept, objects + 1 + kept);
+    return objects[0];
+}
+
+void cpu_cache_free_missed(unsigned size_class, void *object)
+{
+    answer_drain_request();
+    struct departure donated;
+    struct departure batch;
+    donated.count = batch.count = 0;
+    batch.size_class = size_class;
+    irq_state irq = quarry_port_irq_save();
+    struct cpu_cache *cache = quarry_port_cpu_cache();
+    if (cache->online)
+        grant(cache, size_class, &donated);
+    bool pushed = cpu_cache_push(cache, size_class, object);
+    if (!pushed) {
+        /* The batch leaves room: at least one object of it comes off the stack, if any is there. */
+        size_t most = size_classes[size_class].batch;
+        batch.count = pop_many(cache, size_class, most, batch.objects);
+        pushed = cpu_cache_push(cache, size_class, object);
+    }
+    quarry_port_irq_restore(irq);
+    depart(&donated);
+    depart(&batch);
+    if (!pushed)
+        transfer_cache_give(size_class, 1, &object);
+}
+
+/* ---- coming and going ---- */
+
+size_t cpu_caches_boot_bytes(unsigned cpus)
+{
+    return cpus * sizeof(struct cpu_cache) + 64;
+}
+
+static void close_stacks(struct cpu_cache *cache)
+{
+    atomic_store_release(&cache->online, false);
+    cache->door[0] = NULL;
+    cache->door[1] = CPU_CACHE_MARKER;
+    for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
+        cache->top[i] = &cache->door[0];
+        cache->capacity[i] = 0;
+    }
+    cache->granted_bytes = 0;
+    cache->next_donor = 1;
+}
+
+void cpu_caches_init(struct boot_memory *boot, unsigned cpus)
+{
+    caches = boot_memory_take_cleared(boot, cpus * sizeof(struct cpu_cache));
+    cache_count = cpus;
+    for (unsigned cpu = 0; cpu < cpus; cpu++) {
+        caches[cpu].cpu = cpu;
+        close_stacks(&caches[cpu]);
+    }
+}
+
+void cpu_caches_set_budget(size_t memory_bytes)
+{
+    size_t share = memory_bytes / QUARRY_CACHE_SHARE / cache_count;
+    size_t budget = min_u64(max_u64(share, BUDGET_BYTES_MIN), QUARRY_CACHE_BYTES_MAX);
+    for (unsigned cpu = 0; cpu < cache_count; cpu++)
+        caches[cpu].budget_bytes = budget;
+}
+
+unsigned cpu_cache_count(void)
+{
+    return cache_count;
+}
+
+struct cpu_cache *cpu_cache_of(unsigned cpu)
+{
+    return &caches[cpu];
+}
+
+bool cpu_cache_open(struct cpu_cache *cache)
+{
+    size_t first = frame_allocator_alloc_range(&frames.allocator, AREA_FRAMES, 1, 0);
+    if (first == NO_FRAME)
+        return false;
+    cache->area = frame_address(first);
+    memory_clear(cache->area, AREA_FRAMES * FRAME_BYTES);
+    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
+        cache->top[i] = bottom_of(cache, i);
+        set_capacity(cache, i, 0);
+    }
+    atomic_store_release(&cache->online, true);
+    return true;
+}
+
+/* Interrupts are off, or the CPU is dead. */
+static void drain(struct cpu_cache *cache)
+{
+    void *objects[SIZE_CLASS_BATCH_MAX];
+    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
+        size_t count;
+        while ((count = pop_many(cache, i, SIZE_CLASS_BATCH_MAX, objects)) > 0)
+            central_list_give(i, count, objects);
+    }
+    atomic_store_release(&cache->drain_asked, false);
+}
+
+void cpu_cache_drain_own(void)
+{
+    irq_state irq = quarry_port_irq_save();
+    drain(quarry_port_cpu_cache());
+    quarry_port_irq_restore(irq);
+}
+
+void cpu_cache_close(struct cpu_cache *cache)
+{
+    irq_state irq = quarry_port_irq_save();
+    drain(cache);
+    close_stacks(cache);
+    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(),
+                               ((uintptr_t)cache->area - frames.direct_map) >> FRAME_SHIFT,
+                               AREA_FRAMES);
+    cache->area = NULL;
+    quarry_port_irq_restore(irq);
+}
+
+void cpu_cache_verify(const struct cpu_cache *cache)
+{
+    QUARRY_CHECK(cache->door[0] == NULL && cache->door[1] == CPU_CACHE_MARKER &&
+                     cache->top[0] == &cache->door[0],
+                 "quarry: the door of cpu %u is not shut", cache->cpu);
+    if (!cache->online)
+        return;
+    size_t granted = 0;
+    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
+        void **bottom = bottom_of(cache, i);
+        size_t held = cpu_cache_held(cache, i);
+        QUARRY_CHECK(bottom[0] == NULL && held <= cache->capacity[i] &&
+                         bottom[cache->capacity[i] + 1] == CPU_CACHE_MARKER,
+                     "quarry: the stack of cpu %u, class %u, holds %zu of %u, sentinels %p %p",
+                     cache->cpu, i, held, cache->capacity[i], bottom[0],
+                     bottom[cache->capacity[i] + 1]);
+        granted += (size_t)cache->capacity[i] * size_classes[i].bytes;
+    }
+    QUARRY_CHECK(granted == cache->granted_bytes && granted <= cache->budget_bytes,
+                 "quarry: the cache of cpu %u was granted %zu bytes, counts %zu, may have %zu",
+                 cache->cpu, granted, cache->granted_bytes, cache->budget_bytes);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Per-CPU caches: for each CPU and size class a small stack of free objects. No lock, no atomic.
+ *
+ * A stack is an array between two sentinels:
+ *
+ *      bottom                    top                 bottom + capacity + 1
+ *        |                        |                     |
+ *        0   object ... object  object   (stale) ...  MARKER
+ *
+ * `top` points at the object that goes out next. Popping reads it: 0 means empty. Pushing reads
+ * the word above: MARKER means full. Both end in the one store to `top` that commits them, and no
+ * count is kept: so whoever interrupts one of them before that store finds, and leaves, a stack
+ * that is whole.
+ *
+ * Class 0 is the door: its stack, door[], has the 0 and directly above it the MARKER, so it is
+ * always both empty and full, and whoever comes with class 0 falls through to the slow path by the
+ * very test that an ordinary miss falls through by. A CPU without a cache (not yet online, or no
+ * longer) has all its stacks there.
+ *
+ * Capacity. Each stack has room for its class's maximum, but may use only what it was granted: it
+ * stands where the MARKER stands. A miss asks for one more batch. All grants of a CPU together
+ * stay within its budget in bytes; when that is used up, a miss takes the grant of another class,
+ * which is asked in turn, and that class's surplus objects leave with it.
+ *
+ * Who owns a cache: its CPU, with interrupts off. No other CPU touches it, but for `drain_asked`,
+ * and for cpu_cache_adopt() when the CPU is dead. Hence the rule for reading it: mask, read this
+ * CPU's pointer, use it, unmask.
+ *
+ * Room is left for a restartable form of pop and push (arch/) that does without the masking: all
+ * that it needs is this layout.
+ */
+#ifndef MM_OBJECTS_CPU_CACHE_H
+#define MM_OBJECTS_CPU_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <quarry_arch.h>
+
+#include "mm/objects/size_class.h"
+
+/* Not an object's address, and not 0. */
+#define CPU_CACHE_MARKER ((void *)(uintptr_t)1)
+
+/*
+ * Equation: granted_bytes = sum over classes of capacity * object size <= budget_bytes.
+ * `online` and `area` change only in cpu_cache_open() and cpu_cache_close().
+ */
+struct cpu_cache {
+    void **top[SIZE_CLASS_COUNT];
+    void *door[2];
+    void **area; /* the stacks: SIZE_CLASS_STACK_WORDS words; NULL while offline */
+    uint32_t cpu;
+    bool online;
+    bool drain_asked; /* atomic: set by any CPU, cleared by this one */
+    uint8_t capacity[SIZE_CLASS_COUNT];
+    uint8_t next_donor; /* the class that gives up capacity next */
+    size_t budget_bytes;
+    size_t granted_bytes;
+} __attribute__((aligned(64)));
+
+/* ---- the fast path: interrupts are off, the cache is this CPU's ---- */
+
+/* NULL: empty, or class 0. */
+static inline void *cpu_cache_pop(struct cpu_cache *cache, unsigned size_class)
+{
+    void **top = cache->top[size_class];
+    void *object = *top;
+    if (likely(object != NULL))
+        cache->top[size_class] = top - 1;
+    return object;
+}
+
+/* False: full, or class 0. */
+static inline bool cpu_cache_push(struct cpu_cache *cache, unsigned size_class, void *object)
+{
+    void **slot = cache->top[size_class] + 1;
+    if (unlikely(*slot == CPU_CACHE_MARKER))
+        return false;
+    *slot = object;
+    cache->top[size_class] = slot;
+    return true;
+}
+
+/* ---- misses ---- */
+
+/* One object of a class from 1 on; NULL when memory is gone. Fills the stack with a batch. */
+void *cpu_cache_alloc_missed(unsigned size_class);
+
+/* Frees an object whose class's stack was full. Sends a batch on its way. */
+void cpu_cache_free_missed(unsigned size_class, void *object);
+
+/* ---- the caches as a whole ---- */
+
+struct boot_memory;
+
+size_t cpu_caches_boot_bytes(unsigned cpus);
+void cpu_caches_init(struct boot_memory *boot, unsigned cpus);
+
+/* Every CPU's share of a memory of this size. */
+void cpu_caches_set_budget(size_t memory_bytes);
+
+unsigned cpu_cache_count(void);
+struct cpu_cache *cpu_cache_of(unsigned cpu);
+
+/* Gives the cache its stacks, empty. False when there is no memory. */
+bool cpu_cache_open(struct cpu_cache *cache);
+
+/* Empties the cache and takes the stacks away; the cache is this CPU's, or a dead one's. */
+void cpu_cache_close(struct cpu_cache *cache);
+
+/* Sends all that this CPU's cache holds to the central lists. */
+void cpu_cache_drain_own(void);
+
+/* Objects of a class that a cache holds. Exact while its CPU is not inside Quarry. */
+size_t cpu_cache_held(const struct cpu_cache *cache, unsigned size_class);
+
+void cpu_cache_verify(const struct cpu_cache *cache);
+
+#endif

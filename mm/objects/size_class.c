@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of size classes; see size_class.h. */
+#include "mm/objects/size_class.h"
+
+#include "mm/frames/frame.h"
+
+#define ROW(class, size, pages, objects, batch_objects, cache, place)                              \
+    [class] = {.bytes = (size),                                                                    \
+               .span_pages = (pages),                                                              \
+               .stack_place = (place),                                                             \
+               .batch = (batch_objects),                                                           \
+               .cache_slots = (cache)},
+
+const struct size_class size_classes[SIZE_CLASS_COUNT] = {SIZE_CLASS_TABLE(ROW)};
+
+const uint8_t size_class_lookup[SIZE_CLASS_BYTES_MAX / 8 + 1] = {SIZE_CLASS_LOOKUP};
+
+unsigned size_class_of_aligned(size_t bytes, size_t alignment)
+{
+    if (alignment > FRAME_BYTES || bytes > SIZE_CLASS_BYTES_MAX)
+        return 0;
+    unsigned size_class = size_class_of(bytes);
+    while (size_class < SIZE_CLASS_COUNT && size_classes[size_class].bytes % alignment != 0)
+        size_class++;
+    return size_class < SIZE_CLASS_COUNT ? size_class : 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Size classes: which sizes objects have, and what follows from each.
+ *
+ * The table is generated (size_classes.py). Class 0 is the door: not a size, but the class of all
+ * that the fast path must leave alone.
+ */
+#ifndef MM_OBJECTS_SIZE_CLASS_H
+#define MM_OBJECTS_SIZE_CLASS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/bits.h"
+#include "mm/objects/size_class_table.h"
+
+struct size_class {
+    uint32_t bytes;
+    uint16_t span_pages;
+    uint16_t stack_place; /* words into the area of a CPU's stacks */
+    uint8_t batch;        /* objects moved between caches at a time */
+    uint8_t cache_slots;  /* objects that one CPU caches at most */
+};
+
+extern const struct size_class size_classes[SIZE_CLASS_COUNT];
+
+/* Indexed by (bytes + 7) / 8. */
+extern const uint8_t size_class_lookup[SIZE_CLASS_BYTES_MAX / 8 + 1];
+
+/* The class for objects of `bytes`; 0 for what is too large to have one. */
+static inline unsigned size_class_of(size_t bytes)
+{
+    if (unlikely(bytes > SIZE_CLASS_BYTES_MAX))
+        return 0;
+    return size_class_lookup[(bytes + 7) / 8];
+}
+
+/*
+ * The smallest class whose objects hold `bytes` and all lie at multiples of `alignment` (a power
+ * of two); 0 where there is none. Spans begin at page boundaries, so it is enough that the
+ * object's size is a multiple.
+ */
+unsigned size_class_of_aligned(size_t bytes, size_t alignment);
+
+#endif

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Chooses the size classes and writes mm/objects/size_class_table.h.
+
+    size_classes.py            prints the header
+    size_classes.py --check    exits 1 unless the committed header is what this prints
+
+Sizes: steps of 8 bytes up to 128, then 8 steps per doubling up to 32 KiB. So at most 12.5% of an
+object above 128 bytes is rounding, and every power of two is a class.
+
+Pages of a span: the fewest for which, in this order of importance,
+  * the span has at least 4 objects,
+  * its descriptor is at most 1% of it (8-byte objects: 2%, their bitmap alone is 1.6%),
+  * the tail behind the last object is at most 1/64 of it.
+"""
+
+import pathlib
+import sys
+
+PAGE = 4096
+LARGEST = 32768
+SPAN_PAGES_MAX = 32
+DESCRIPTOR_HEAD = 48
+DESCRIPTOR_SLOTS = (512, 1024, 4096)
+HEADER = pathlib.Path(__file__).with_name("size_class_table.h")
+
+
+def sizes():
+    yield from range(8, 129, 8)
+    base = 128
+    while base < LARGEST:
+        yield from range(base + base // 8, 2 * base + 1, base // 8)
+        base *= 2
+
+
+def descriptor_bytes(slots):
+    for limit in DESCRIPTOR_SLOTS:
+        if slots <= limit:
+            return (DESCRIPTOR_HEAD + limit // 8 + 63) // 64 * 64
+    return None
+
+
+def span_pages(size):
+    for pages in range(1, SPAN_PAGES_MAX + 1):
+        span = pages * PAGE
+        slots = span // size
+        descriptor = descriptor_bytes(slots)
+        if slots < 4 or descriptor is None:
+            continue
+        if descriptor * 100 > span * (2 if size == 8 else 1):
+            continue
+        if (span - slots * size) * 64 <= span:
+            return pages
+    raise ValueError(f"no span length for {size} bytes")
+
+
+def batch(size):
+    """Objects moved at a time: 16 KiB of them, but 2 to 32."""
+    return max(2, min(32, 16384 // size))
+
+
+def cache_slots(size):
+    """Objects that a CPU may cache at most: 64 KiB of them, 2 batches to 128."""
+    return max(2 * batch(size), min(128, 65536 // size))
+
+
+def rows():
+    offset = 2  # class 0, the door: its two sentinels
+    previous = 0
+    for index, size in enumerate(sizes(), start=1):
+        pages = span_pages(size)
+        span = pages * PAGE
+        slots = span // size
+        row = dict(index=index, size=size, pages=pages, slots=slots, batch=batch(size),
+                   cache=cache_slots(size), offset=offset,
+                   tail=100 * (span - slots * size) / span,
+                   worst=100 * (size - previous - 1) / (previous + 1),
+                   descriptor=100 * descriptor_bytes(slots) / span)
+        offset += row["cache"] + 2
+        previous = size
+        yield row
+    yield offset
+
+
+def lookup(classes):
+    """The class for each size / 8, rounded up."""
+    table = [1]
+    index = 0
+    for eighth in range(1, LARGEST // 8 + 1):
+        while classes[index]["size"] < eighth * 8:
+            index += 1
+        table.append(classes[index]["index"])
+    return table
+
+
+def header():
+    *classes, area = rows()
+    out = ["""/* SPDX-License-Identifier: MIT */
+/*
+ * Written by mm/objects/size_classes.py, where the choices are explained; do not edit. `make lint`
+ * compares the two.
+ *
+ *   bytes    object size            batch   objects moved between caches at a time
+ *   pages    pages of a span        cache   objects that one CPU caches at most
+ *   objects  objects in a span      place   first word in the area of a CPU's stacks
+ *   tail     % of the span behind its last object
+ *   worst    % that rounding up costs the smallest size of the class
+ *   records  % of the span that its descriptor takes, out of band
+ */
+"""]
+    out.append(f"#define SIZE_CLASS_COUNT {len(classes) + 1}u /* with class 0, the door */\n")
+    out.append(f"#define SIZE_CLASS_BYTES_MAX {LARGEST}u\n")
+    out.append(f"#define SIZE_CLASS_BATCH_MAX {max(c['batch'] for c in classes)}u\n")
+    out.append(f"#define SIZE_CLASS_STACK_WORDS {area}u /* of all classes */\n")
+    out.append("\n#define SIZE_CLASS_TABLE(ROW) \\\n")
+    out.append("    /*  class bytes pages objects batch cache place     tail  worst records */ \\\n")
+    for c in classes:
+        out.append("    ROW({index:3}, {size:6}, {pages:3}, {slots:5}, {batch:3}, {cache:4}, {offset:5})"
+                   " /* {tail:4.1f}  {worst:5.1f}  {descriptor:4.2f} */ \\\n".format(**c))
+    out.append("\n/* The class for each size, by (bytes + 7) / 8. */\n")
+    out.append("#define SIZE_CLASS_LOOKUP \\\n")
+    table = lookup(classes)
+    for start in range(0, len(table), 24):
+        out.append("    " + ", ".join(str(c) for c in table[start:start + 24]) + ", \\\n")
+    out.append("\n")
+    return "".join(out)
+
+
+def main():
+    text = header()
+    if "--check" not in sys.argv[1:]:
+        sys.stdout.write(text)
+    elif HEADER.read_text() != text:
+        sys.exit(f"{HEADER} is not what size_classes.py writes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transfer caches: per size class, free objects on their way from one CPU to another.
+ *
+ * Where one CPU allocates and another frees, batches of objects meet here: a lock, a copy of a
+ * few pointers, and neither the spans nor the objects are touched. What does not fit goes on to
+ * the central list; what is not there comes from it. (TCMalloc's transfer cache.)
+ *
+ * The pointers stand in arrays of Quarry's own, never in the objects. An object in here counts as
+ * handed out in its span.
+ *
+ * Locking: one lock per class, never held while the central list's is taken.
+ */
+#ifndef MM_OBJECTS_TRANSFER_CACHE_H
+#define MM_OBJECTS_TRANSFER_CACHE_H
+
+#include <stddef.h>
+
+#include "lib/spinlock.h"
+
+struct boot_memory;
+
+/* objects[0 .. count) are valid; count <= capacity. All but `capacity` and `objects`: lock. */
+struct transfer_cache {
+    struct spinlock lock;
+    size_t count;
+    size_t capacity;
+    void **objects;
+} __attribute__((aligned(64)));
+
+size_t transfer_caches_boot_bytes(void);
+void transfer_caches_init(struct boot_memory *boot);
+
+/* Up to `count` objects, from here or from the central list; 0 only when memory is gone. */
+size_t transfer_cache_take(unsigned size_class, size_t count, void *objects[]);
+
+void transfer_cache_give(unsigned size_class, size_t count, void *const objects[]);
+
+/* Sends everything on to the central list. */
+void transfer_cache_drain(unsigned size_class);
+
+/* How many objects wait here. */
+size_t transfer_cache_count(unsigned size_class);
+
+#endif
