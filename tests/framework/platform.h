@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tests need of the machine they run on: the host's process (arch/linux) or the guest (boot/).
+ */
+#ifndef TESTS_FRAMEWORK_PLATFORM_H
+#define TESTS_FRAMEWORK_PLATFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <quarry/port.h>
+
+void platform_print(const char *text);
+
+/* CPUs that platform_run() can use at once. */
+unsigned platform_cpu_count(void);
+
+/*
+ * Runs `work(argument)` on CPUs 0 to cpus - 1 at the same time, each with its own CPU number, and
+ * returns when all are done. This CPU is 0.
+ */
+void platform_run(unsigned cpus, void (*work)(void *argument), void *argument);
+
+/* Milliseconds since some moment; goes on while the tests run. */
+uint64_t platform_milliseconds(void);
+
+/* The memory for a heap, and its number of CPUs. */
+void platform_setup(struct quarry_setup *setup);
+
+/* A fresh heap is about to begin: no CPU has a cache any more. */
+void platform_forget_caches(void);
+
+/*
+ * From now on every CPU's timer interrupt calls `handler`; NULL: none. A machine without
+ * interrupts does nothing.
+ */
+void platform_on_tick(void (*handler)(void));
+
+/* Where the next stop goes, instead of the end of everything: `jump` must not return. */
+typedef void platform_stop_handler(const char *report);
+void platform_on_stop(platform_stop_handler *handler);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* The platform of tests on the host; and the program that runs them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <quarry/quarry.h>
+#include <quarry_arch.h>
+
+#include "arch/linux/host.h"
+#include "tests/framework/platform.h"
+#include "tests/framework/test.h"
+#include "tests/stress/stress.h"
+
+#define HOST_CPUS 4
+
+#define KIB ((uint64_t)1024)
+#define MIB (1024 * KIB)
+
+void platform_print(const char *text)
+{
+    fputs(text, stdout);
+    fflush(stdout);
+}
+
+unsigned platform_cpu_count(void)
+{
+    return HOST_CPUS;
+}
+
+void platform_run(unsigned cpus, void (*work)(void *argument), void *argument)
+{
+    host_run_cpus(cpus, work, argument);
+}
+
+uint64_t platform_milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A PC's map in small: low memory, holes, firmware leftovers, odd ends, 205 MiB in all. */
+static const struct quarry_memory_region host_regions[] = {
+    {0, 640 * KIB, QUARRY_MEMORY_USABLE},
+    {640 * KIB, 384 * KIB, QUARRY_MEMORY_RESERVED},
+    {1 * MIB, 63 * MIB, QUARRY_MEMORY_USABLE},
+    {64 * MIB, 40 * MIB + 12 * KIB, QUARRY_MEMORY_USABLE},
+    {105 * MIB, 3 * MIB, QUARRY_MEMORY_RECLAIMABLE},
+    {108 * MIB, 148 * MIB, QUARRY_MEMORY_USABLE},
+    {180 * MIB, 20 * KIB, QUARRY_MEMORY_RESERVED},
+    {200 * MIB + 100, 50 * MIB, QUARRY_MEMORY_RESERVED},
+};
+
+void platform_setup(struct quarry_setup *setup)
+{
+    *setup = (struct quarry_setup){
+        .regions = host_regions,
+        .region_count = sizeof host_regions / sizeof host_regions[0],
+        .direct_map = host_direct_map(),
+        .cpus = HOST_CPUS,
+    };
+}
+
+void platform_forget_caches(void)
+{
+    linux_cpu.cache = NULL; /* other CPUs' threads have ended */
+}
+
+void platform_on_tick(void (*handler)(void))
+{
+    (void)handler; /* threads are not interrupted */
+}
+
+void platform_on_stop(platform_stop_handler *handler)
+{
+    host_on_panic(handler);
+}
+
+/* host [filter] [stress=SECONDS] */
+int main(int count, char **arguments)
+{
+    const char *filter = "";
+    for (int i = 1; i < count; i++) {
+        if (strncmp(arguments[i], "stress=", 7) == 0)
+            stress_set_seconds((unsigned)atoi(arguments[i] + 7));
+        else
+            filter = arguments[i];
+    }
+    struct test_result result = test_run_all(filter);
+    printf("%u passed, %u failed\n", result.passed, result.failed);
+    return result.failed == 0 && result.passed > 0 ? 0 : 1;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The test framework; see test.h. */
+#include "tests/framework/test.h"
+
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+#include <quarry_arch.h>
+
+#include "lib/atomic.h"
+#include "lib/format.h"
+#include "tests/framework/platform.h"
+
+extern const struct test *const __start_quarry_tests[];
+extern const struct test *const __stop_quarry_tests[];
+
+#define LINE_BYTES 512
+
+/* Of the test that runs. */
+static unsigned failures;
+static const char *skipped;
+
+void test_note(const char *format, ...)
+{
+    char line[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    format_text_list(line, sizeof line, format, arguments);
+    va_end(arguments);
+    platform_print("# ");
+    platform_print(line);
+    platform_print("\n");
+}
+
+bool test_check(bool passed, const char *text, const char *file, int line)
+{
+    if (!passed) {
+        /* The first few say enough; a loop could say it a million times. */
+        if (atomic_fetch_add(&failures, 1) < 5)
+            test_note("%s:%d: failed: %s", file, line, text);
+    }
+    return passed;
+}
+
+void test_skip(const char *why)
+{
+    skipped = why;
+}
+
+static bool contains(const char *text, const char *part, const char **after)
+{
+    for (; *text != 0; text++) {
+        size_t i = 0;
+        while (part[i] != 0 && part[i] != '\n' && text[i] == part[i])
+            i++;
+        if (part[i] == 0 || part[i] == '\n') {
+            *after = text + i;
+            return true;
+        }
+    }
+    return part[0] == 0;
+}
+
+static bool run_one(const struct test *test, unsigned number)
+{
+    char line[LINE_BYTES];
+    failures = 0;
+    skipped = NULL;
+    uint64_t start = platform_milliseconds();
+    test->run();
+    bool passed = failures == 0;
+    format_text(line, sizeof line, "%sok %u - %s (%lu ms)%s%s\n", passed ? "" : "not ", number,
+                test->name, (unsigned long)(platform_milliseconds() - start),
+                skipped != NULL ? " # SKIP " : "", skipped != NULL ? skipped : "");
+    platform_print(line);
+    return passed;
+}
+
+struct test_result test_run_all(const char *filter)
+{
+    struct test_result result = {0};
+    for (const struct test *const *test = __start_quarry_tests; test < __stop_quarry_tests;
+         test++) {
+        const char *after;
+        if (!contains((*test)->name, filter, &after))
+            continue;
+        if (run_one(*test, result.passed + result.failed + 1))
+            result.passed++;
+        else
+            result.failed++;
+    }
+    char line[LINE_BYTES];
+    format_text(line, sizeof line, "1..%u\n", result.passed + result.failed);
+    platform_print(line);
+    return result;
+}
+
+/* ---- the heap under test ---- */
+
+void test_heap_fresh(void)
+{
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    platform_forget_caches();
+    enum quarry_status status = quarry_init(&setup);
+    EXPECT(status == QUARRY_OK);
+    quarry_frame_reclaim_boot_memory();
+    EXPECT(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
+}
+
+void test_heap_settle(void)
+{
+    EXPECT(quarry_drain() == 0);
+    quarry_scavenge();
+}
+
+/* ---- stops ---- */
+
+/* The state to go on from, and what the report said. One test at a time. */
+static void *resume[5];
+static char seen_report[1024];
+
+static void catch_stop(const char *report)
+{
+    format_text(seen_report, sizeof seen_report, "%s", report);
+    __builtin_longjmp(resume, 1);
+}
+
+/* Apart, for __builtin_setjmp() wants a frame of its own. True: it stopped. */
+static __attribute__((noinline)) bool stops(void (*work)(void *argument), void *argument)
+{
+    if (__builtin_setjmp(resume) != 0)
+        return true;
+    work(argument);
+    return false;
+}
+
+static bool lines_in_order(const char *text, const char *expected)
+{
+    while (*expected != 0) {
+        if (!contains(text, expected, &text))
+            return false;
+        while (*expected != 0 && *expected != '\n')
+            expected++;
+        if (*expected == '\n')
+            expected++;
+    }
+    return true;
+}
+
+void test_expect_stop(void (*work)(void *argument), void *argument, const char *expected)
+{
+    uintptr_t irq = quarry_port_irq_save();
+    quarry_port_irq_restore(irq);
+    platform_on_stop(catch_stop);
+    bool stopped = stops(work, argument);
+    platform_on_stop(NULL);
+    quarry_port_irq_restore(irq);
+    bool matches = stopped && lines_in_order(seen_report, expected);
+    if (!matches) {
+        test_note("expected a stop with: %s", expected);
+        test_note("seen: %s", stopped ? seen_report : "no stop at all");
+    }
+    EXPECT(matches);
+    test_heap_fresh();
+}

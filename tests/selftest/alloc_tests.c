@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* The public API: objects, sizes, alignment, zeroing, resizing, batches. */
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+#include <quarry_arch.h>
+
+#include "lib/bits.h"
+#include "lib/random.h"
+#include "tests/framework/test.h"
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+
+static void fill(void *object, size_t bytes, unsigned seed)
+{
+    quarry_port_fill(object, (unsigned char)(seed * 37 + 11), bytes);
+}
+
+static bool is_filled(const void *object, size_t bytes, unsigned seed)
+{
+    const unsigned char *byte = object;
+    for (size_t i = 0; i < bytes; i++)
+        if (byte[i] != (unsigned char)(seed * 37 + 11))
+            return false;
+    return true;
+}
+
+/* Every size, with its neighbours alive: no two overlap, every alignment that is promised. */
+TEST(alloc_every_small_size)
+{
+    test_heap_fresh();
+    static void *objects[3000];
+    for (unsigned i = 0; i < 3000; i++) {
+        size_t bytes = i < 1500 ? i : i * 11;
+        objects[i] = quarry_alloc(bytes);
+        REQUIRE(objects[i] != NULL);
+        uintptr_t address = (uintptr_t)objects[i];
+        REQUIRE(address % 8 == 0 && (bytes % 16 != 0 || bytes == 0 || address % 16 == 0));
+        REQUIRE(!is_power_of_two(bytes) || bytes > 4096 || address % bytes == 0);
+        REQUIRE(quarry_usable_size(objects[i]) >= bytes);
+        fill(objects[i], bytes, i);
+    }
+    quarry_verify();
+    for (unsigned i = 0; i < 3000; i++) {
+        size_t bytes = i < 1500 ? i : i * 11;
+        REQUIRE(is_filled(objects[i], bytes, i));
+        if (i % 2 != 0)
+            quarry_free(objects[i]);
+        else
+            quarry_free_sized(objects[i], bytes);
+    }
+    test_heap_settle();
+    quarry_verify();
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPECT(stats.small_live_objects == 0 && stats.large_live_objects == 0 && stats.arenas == 0);
+}
+
+TEST(alloc_zero_bytes_is_an_object_of_its_own)
+{
+    test_heap_fresh();
+    void *one = quarry_alloc(0);
+    void *two = quarry_alloc(0);
+    EXPECT(one != NULL && two != NULL && one != two);
+    quarry_free_sized(one, 0);
+    quarry_free(two);
+    quarry_free(NULL);
+    quarry_free_sized(NULL, 17);
+    EXPECT(quarry_usable_size(NULL) == 0);
+    void *large = quarry_aligned(64 * KIB, 0);
+    EXPECT(large != NULL && (uintptr_t)large % (64 * KIB) == 0);
+    quarry_free(large);
+}
+
+TEST(alloc_zeroed_clears_what_was_dirty)
+{
+    test_heap_fresh();
+    for (size_t bytes = 1; bytes < 3 * MIB; bytes = bytes * 3 + 1) {
+        void *dirty = quarry_alloc(bytes);
+        REQUIRE(dirty != NULL);
+        fill(dirty, bytes, 5);
+        quarry_free(dirty);
+        unsigned char *clean = quarry_zeroed(bytes);
+        REQUIRE(clean != NULL);
+        size_t sum = 0;
+        for (size_t i = 0; i < bytes; i++)
+            sum += clean[i];
+        REQUIRE(sum == 0);
+        quarry_free(clean);
+    }
+}
+
+TEST(calloc_refuses_a_product_that_overflows)
+{
+    test_heap_fresh();
+    EXPECT(quarry_calloc(SIZE_MAX / 2, 3) == NULL);
+    EXPECT(quarry_calloc((size_t)1 << 32, (size_t)1 << 32) == NULL);
+    unsigned char *array = quarry_calloc(100, 30);
+    REQUIRE(array != NULL && quarry_usable_size(array) >= 3000 && array[2999] == 0);
+    quarry_free_sized(array, 3000);
+    void *none = quarry_calloc(0, 8);
+    EXPECT(none != NULL);
+    quarry_free(none);
+}
+
+TEST(aligned_to_every_power_of_two)
+{
+    test_heap_fresh();
+    for (size_t alignment = 1; alignment <= 16 * MIB; alignment *= 2) {
+        static const size_t sizes[] = {1, 24, 100, 4096, 5000, 40000, 3 * MIB};
+        for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            void *object = quarry_aligned(alignment, sizes[i]);
+            REQUIRE(object != NULL && (uintptr_t)object % alignment == 0);
+            fill(object, sizes[i], i);
+            quarry_free(object);
+        }
+    }
+    EXPECT(quarry_aligned(0, 8) == NULL && quarry_aligned(24, 8) == NULL);
+    EXPECT(quarry_aligned((size_t)1 << 31, 8) == NULL);
+    EXPECT(quarry_aligned(4096, SIZE_MAX) == NULL && quarry_aligned(1, SIZE_MAX - 5000) == NULL);
+    quarry_verify();
+}
+
+TEST(alloc_refuses_absurd_sizes)
+{
+    test_heap_fresh();
+    EXPECT(quarry_alloc(SIZE_MAX) == NULL && quarry_alloc(SIZE_MAX - 4096) == NULL);
+    EXPECT(quarry_alloc((size_t)1 << 60) == NULL && quarry_zeroed((size_t)1 << 52) == NULL);
+    EXPECT(quarry_realloc(NULL, SIZE_MAX) == NULL);
+    quarry_verify();
+}
+
+/* One byte at each end is as good as all: the page tables or the window would not have the rest. */
+static bool can_alloc(size_t bytes)
+{
+    unsigned char *object = quarry_alloc(bytes);
+    if (object == NULL)
+        return false;
+    object[0] = 1;
+    object[bytes - 1] = 2;
+    EXPECT(quarry_usable_size(object) >= bytes);
+    quarry_verify();
+    quarry_free_sized(object, bytes);
+    return true;
+}
+
+TEST(large_objects_up_to_the_largest_contiguous_range)
+{
+    test_heap_fresh();
+    size_t frames_before = quarry_frame_free_count();
+    size_t low = 1;
+    size_t high = (size_t)1 << 40;
+    while (high - low > 4096) {
+        size_t middle = low + (high - low) / 2;
+        if (can_alloc(middle))
+            low = middle;
+        else
+            high = middle;
+    }
+    EXPECT(low >= frames_before * 4096 / 4);
+    test_heap_settle();
+    quarry_verify();
+    EXPECT(quarry_frame_free_count() == frames_before);
+}
+
+/* ---- realloc ---- */
+
+TEST(realloc_keeps_contents_through_every_size)
+{
+    test_heap_fresh();
+    struct random random = random_seeded(11);
+    unsigned char *object = quarry_alloc(1);
+    REQUIRE(object != NULL);
+    size_t old = 1;
+    object[0] = 0;
+    for (unsigned round = 0; round < 300; round++) {
+        size_t bytes = 1 + random_below(&random, round % 10 == 0 ? 3 * MIB : 60 * KIB);
+        unsigned char *grown = quarry_realloc(object, bytes);
+        REQUIRE(grown != NULL && quarry_usable_size(grown) >= bytes);
+        object = grown;
+        for (size_t i = 0; i < min_u64(old, bytes); i += 61)
+            REQUIRE(object[i] == (unsigned char)(i >> 3));
+        for (size_t i = 0; i < bytes; i++)
+            object[i] = (unsigned char)(i >> 3);
+        old = bytes;
+    }
+    quarry_free_sized(object, old);
+    quarry_verify();
+}
+
+TEST(realloc_grows_large_objects_in_place)
+{
+    test_heap_fresh();
+    char *object = quarry_alloc(100 * KIB);
+    REQUIRE(object != NULL);
+    unsigned stayed = 0;
+    for (size_t bytes = 100 * KIB; bytes <= 16 * MIB; bytes *= 2) {
+        char *grown = quarry_realloc(object, bytes);
+        REQUIRE(grown != NULL);
+        stayed += grown == object;
+        object = grown;
+    }
+    EXPECT(stayed == 8);
+    EXPECT(quarry_realloc(object, 200 * KIB) == object);
+    EXPECT(quarry_usable_size(object) == 200 * KIB);
+    quarry_free_sized(object, 200 * KIB);
+    test_heap_settle();
+    quarry_verify();
+}
+
+TEST(realloc_of_null_and_to_nothing)
+{
+    test_heap_fresh();
+    char *object = quarry_realloc(NULL, 50);
+    REQUIRE(object != NULL);
+    object = quarry_realloc(object, 0);
+    EXPECT(object != NULL && quarry_usable_size(object) == 8);
+    quarry_free(object);
+}
+
+/* ---- batches ---- */
+
+TEST(batch_gives_and_takes_many)
+{
+    test_heap_fresh();
+    static void *objects[1000];
+    static const size_t sizes[] = {8, 48, 1024, 32768, 50000};
+    for (unsigned s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        size_t count = sizes[s] > 4096 ? 50 : 1000;
+        REQUIRE(quarry_alloc_batch(sizes[s], count, objects) == count);
+        for (size_t i = 0; i < count; i++)
+            fill(objects[i], sizes[s], (unsigned)i);
+        for (size_t i = 0; i < count; i++)
+            REQUIRE(is_filled(objects[i], sizes[s], (unsigned)i));
+        objects[7] = (quarry_free(objects[7]), NULL);
+        quarry_free_batch(count, objects);
+    }
+    EXPECT(quarry_alloc_batch(64, 0, objects) == 0);
+    quarry_free_batch(0, objects);
+    test_heap_settle();
+    quarry_verify();
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of memory, frames through the public face, statistics, the setup's checks. */
+#include <quarry/config.h>
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+#include <quarry_arch.h>
+
+#include "lib/bits.h"
+#include "lib/random.h"
+#include "tests/framework/platform.h"
+#include "tests/framework/test.h"
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+
+/* ---- all memory taken and given back ---- */
+
+/* Objects chained through themselves, so that the chain needs no memory of its own. */
+struct chained {
+    struct chained *next;
+};
+
+static size_t take_all(size_t bytes, struct chained **chain)
+{
+    size_t count = 0;
+    struct chained *object;
+    while ((object = quarry_alloc(bytes)) != NULL) {
+        object->next = *chain;
+        *chain = object;
+        count++;
+    }
+    return count;
+}
+
+static void give_all(struct chained *chain)
+{
+    while (chain != NULL) {
+        struct chained *next = chain->next;
+        quarry_free(chain);
+        chain = next;
+    }
+}
+
+static void exhaust(size_t bytes, size_t least_percent)
+{
+    test_heap_fresh();
+    size_t frames_before = quarry_frame_free_count();
+    size_t counts[2];
+    for (unsigned round = 0; round < 2; round++) {
+        struct chained *chain = NULL;
+        counts[round] = take_all(bytes, &chain);
+        size_t used_percent = counts[round] * bytes * 100 / (frames_before * 4096);
+        if (!EXPECT(used_percent >= least_percent))
+            test_note("%zu objects of %zu bytes are %zu%% of %zu frames", counts[round], bytes,
+                      used_percent, frames_before);
+        EXPECT(quarry_alloc(bytes) == NULL);
+        quarry_verify();
+        give_all(chain);
+        test_heap_settle();
+        quarry_verify();
+        EXPECT(quarry_frame_free_count() == frames_before);
+    }
+    if (!EXPECT(counts[0] == counts[1]))
+        test_note("%zu bytes: first %zu, then %zu", bytes, counts[0], counts[1]);
+}
+
+TEST(memory_is_used_to_the_end_and_comes_back_whole)
+{
+    size_t mebibytes = quarry_frame_total_count() / 256;
+    exhaust(4096, 97);
+    exhaust(32768, 94);
+    /* Small objects would take minutes on a large machine. */
+    if (mebibytes < 1100)
+        exhaust(1024, 97);
+    if (mebibytes < 300)
+        exhaust(64, 97);
+}
+
+TEST(memory_runs_out_for_mixed_sizes_with_everything_intact)
+{
+    test_heap_fresh();
+    size_t frames_before = quarry_frame_free_count();
+    struct random random = random_seeded(21);
+    for (unsigned round = 0; round < 3; round++) {
+        struct chained *chain = NULL;
+        size_t live = 0;
+        unsigned refused = 0;
+        while (refused < 40) {
+            size_t bytes = 8 + random_below(&random, refused % 2 != 0 ? 200 : 100 * KIB);
+            struct chained *object = quarry_alloc(bytes);
+            refused += object == NULL;
+            if (object == NULL)
+                continue;
+            object->next = chain;
+            chain = object;
+            live++;
+        }
+        struct quarry_stats stats;
+        quarry_stats(&stats);
+        EXPECT(stats.small_live_objects + stats.large_live_objects == live);
+        quarry_verify();
+        give_all(chain);
+        test_heap_settle();
+        EXPECT(quarry_frame_free_count() == frames_before);
+    }
+}
+
+/* Frames asked for when the heap holds idle memory: the heap gives it up. */
+TEST(memory_idle_in_the_heap_is_not_refused_to_frames)
+{
+    test_heap_fresh();
+    size_t frames_before = quarry_frame_free_count();
+    struct chained *chain = NULL;
+    take_all(20000, &chain);
+    give_all(chain);
+    size_t frames = 0;
+    uint64_t list = 0;
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    uint64_t frame;
+    while ((frame = quarry_frame_alloc(0)) != 0) {
+        *(uint64_t *)(setup.direct_map + frame) = list;
+        list = frame;
+        frames++;
+    }
+    /* What stays behind is in this CPU's cache. */
+    EXPECT(frames > frames_before * 95 / 100);
+    while (list != 0) {
+        frame = list;
+        list = *(uint64_t *)(setup.direct_map + frame);
+        quarry_frame_free(frame, 0);
+    }
+    quarry_verify();
+}
+
+/* ---- frames ---- */
+
+TEST(frame_api_gives_what_devices_can_reach)
+{
+    test_heap_fresh();
+    size_t before = quarry_frame_free_count();
+    uint64_t low = quarry_frame_alloc_range(4, 0, MIB);
+    uint64_t isa = quarry_frame_alloc_range(16, 64 * KIB, 16 * MIB);
+    uint64_t huge = quarry_frame_alloc(QUARRY_ORDER_HUGE);
+    uint64_t odd = quarry_frame_alloc_range(777, 8192, 0);
+    EXPECT(low != 0 && low + 4 * 4096 <= MIB);
+    EXPECT(isa != 0 && isa % (64 * KIB) == 0 && isa + 16 * 4096 <= 16 * MIB);
+    EXPECT(huge != 0 && huge % (2 * MIB) == 0);
+    EXPECT(odd != 0 && odd % 8192 == 0);
+    EXPECT(quarry_frame_free_count() == before - 4 - 16 - 512 - 777);
+    quarry_frame_free_range(low, 4);
+    quarry_frame_free_range(isa, 16);
+    quarry_frame_free(huge, QUARRY_ORDER_HUGE);
+    quarry_frame_free_range(odd, 700);
+    quarry_frame_free_range(odd + 700 * 4096, 77);
+    EXPECT(quarry_frame_free_count() == before);
+    quarry_verify();
+}
+
+TEST(frame_api_refuses_nonsense)
+{
+    test_heap_fresh();
+    EXPECT(quarry_frame_alloc(QUARRY_ORDER_GIANT + 1) == 0);
+    EXPECT(quarry_frame_alloc_range(0, 0, 0) == 0);
+    EXPECT(quarry_frame_alloc_range(1, 3 * 4096, 0) == 0);
+    EXPECT(quarry_frame_alloc_range(1, 100, 0) == 0);
+    EXPECT(quarry_frame_alloc_range(1, 0, 4095) == 0);
+    EXPECT(quarry_frame_alloc_range(1, 0, 4096) == 0);
+    EXPECT(quarry_frame_alloc_range(SIZE_MAX, 0, 0) == 0);
+    EXPECT(quarry_frame_reclaim_boot_memory() == 0);
+}
+
+TEST(frame_giant_where_there_is_one)
+{
+    test_heap_fresh();
+    uint64_t giant = quarry_frame_alloc(QUARRY_ORDER_GIANT);
+    if (giant == 0) {
+        test_skip("no contiguous, aligned 1 GiB");
+        return;
+    }
+    EXPECT(giant % ((uint64_t)1 << 30) == 0);
+    quarry_frame_free(giant, QUARRY_ORDER_GIANT);
+    void *object = quarry_aligned((size_t)1 << 30, 5000);
+    EXPECT(object != NULL && (uintptr_t)object % ((size_t)1 << 30) == 0);
+    quarry_free(object);
+    quarry_verify();
+}
+
+/* ---- statistics ---- */
+
+TEST(stats_agree_with_what_is_alive)
+{
+    test_heap_fresh();
+    struct random random = random_seeded(31);
+    enum { COUNT = 500 };
+    static void *objects[COUNT];
+    size_t large = 0;
+    size_t usable = 0;
+    for (unsigned i = 0; i < COUNT; i++) {
+        objects[i] = quarry_alloc(1 + random_below(&random, i % 20 == 0 ? 200 * KIB : 4 * KIB));
+        REQUIRE(objects[i] != NULL);
+        usable += quarry_usable_size(objects[i]);
+        large += quarry_usable_size(objects[i]) > 32 * KIB;
+    }
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPECT(stats.large_live_objects == large && stats.small_live_objects == COUNT - large);
+    EXPECT(stats.small_live_bytes + stats.large_live_bytes == usable);
+    EXPECT(stats.frames_free * 4096 + stats.arena_bytes + stats.metadata_bytes ==
+           stats.frames_total * 4096);
+    size_t live = 0;
+    for (unsigned i = 0; i < quarry_class_count() + 2; i++) {
+        struct quarry_class_stats class;
+        quarry_class_stats(i, &class);
+        live += class.live_objects;
+        EXPECT((i > 0 && i < quarry_class_count()) == (class.object_bytes > 0));
+    }
+    EXPECT(live == COUNT - large);
+    quarry_free_batch(COUNT, objects);
+    quarry_stats(&stats);
+    EXPECT(stats.large_live_objects == 0 && stats.small_live_objects == 0);
+    quarry_verify();
+}
+
+/* ---- setup ---- */
+
+TEST(setup_refuses_nonsense)
+{
+    test_heap_fresh();
+    struct quarry_setup good;
+    platform_setup(&good);
+    struct quarry_setup setup = good;
+    setup.cpus = 0;
+    EXPECT(quarry_init(&setup) == QUARRY_BAD_SETUP);
+    setup.cpus = QUARRY_CPUS_MAX + 1;
+    EXPECT(quarry_init(&setup) == QUARRY_BAD_SETUP);
+    setup = good;
+    setup.direct_map += 2 * MIB;
+    EXPECT(quarry_init(&setup) == QUARRY_BAD_SETUP);
+    setup = good;
+    setup.regions = NULL;
+    EXPECT(quarry_init(&setup) == QUARRY_BAD_SETUP);
+    setup.region_count = 0;
+    EXPECT(quarry_init(&setup) == QUARRY_NO_MEMORY);
+    setup = good;
+    const struct quarry_memory_region crumb = {MIB, 8 * 4096, QUARRY_MEMORY_USABLE};
+    setup.regions = &crumb;
+    setup.region_count = 1;
+    EXPECT(quarry_init(&setup) == QUARRY_NO_MEMORY);
+    test_heap_fresh();
+    EXPECT(quarry_cpu_online(good.cpus) == QUARRY_BAD_SETUP);
+    EXPECT(quarry_cpu_online(0) == QUARRY_BAD_SETUP); /* it is online already */
+    EXPECT(quarry_cpu_adopt(0) == QUARRY_BAD_SETUP && quarry_cpu_adopt(99999) == QUARRY_BAD_SETUP);
+}
+
+/* ---- CPUs, seen from one ---- */
+
+TEST(cpu_without_a_cache_still_allocates)
+{
+    test_heap_fresh();
+    void *before = quarry_alloc(48);
+    quarry_cpu_offline();
+    quarry_cpu_offline();
+    void *object = quarry_alloc(48);
+    void *large = quarry_alloc(50 * KIB);
+    EXPECT(before != NULL && object != NULL && large != NULL && object != before);
+    quarry_free(object);
+    quarry_free(before);
+    quarry_free(large);
+    quarry_verify();
+    EXPECT(quarry_cpu_online(0) == QUARRY_OK);
+    object = quarry_alloc(48);
+    quarry_free(object);
+    quarry_verify();
+}
+
+/* The grants of all classes together stay within the budget, whatever is asked for. */
+TEST(cpu_cache_shares_its_budget_between_classes)
+{
+    test_heap_fresh();
+    static void *objects[200];
+    for (unsigned round = 0; round < 3; round++) {
+        for (size_t bytes = 8; bytes <= 32 * KIB; bytes += bytes < 256 ? 8 : 504) {
+            size_t count = quarry_alloc_batch(bytes, 200, objects);
+            REQUIRE(count == 200);
+            quarry_free_batch(count, objects);
+        }
+        quarry_verify();
+    }
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPECT(stats.small_live_objects == 0);
+    EXPECT(stats.small_cached_bytes < 16 * MIB);
+    test_heap_settle();
+    quarry_stats(&stats);
+    EXPECT(stats.small_cached_bytes == 0 && stats.arenas == 0);
+}

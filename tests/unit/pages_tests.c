@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages: pools, the page heap's choices, spans and their slots, the scavenger. */
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+
+#include "lib/bits.h"
+#include "lib/random.h"
+#include "mm/frames/frame_api.h"
+#include "mm/pages/metadata_pool.h"
+#include "mm/pages/page_heap.h"
+#include "mm/pages/scavenger.h"
+#include "mm/pages/span.h"
+#include "tests/framework/test.h"
+
+TEST(metadata_pool_gives_distinct_items_and_all_pages_back)
+{
+    test_heap_fresh();
+    size_t frames_before = quarry_frame_free_count();
+    struct metadata_pool pool;
+    metadata_pool_init(&pool, 130);
+    EXPECT(pool.item_bytes == 192);
+    enum { COUNT = 100 };
+    unsigned char *items[COUNT];
+    for (unsigned i = 0; i < COUNT; i++) {
+        items[i] = metadata_pool_take(&pool);
+        REQUIRE(items[i] != NULL && (uintptr_t)items[i] % 64 == 0);
+        quarry_port_fill(items[i], (unsigned char)i, 192);
+    }
+    metadata_pool_verify(&pool);
+    EXPECT(pool.pages == 5);
+    for (unsigned i = 0; i < COUNT; i++) {
+        REQUIRE(items[i][0] == i && items[i][191] == i);
+        metadata_pool_give(&pool, items[i]);
+    }
+    metadata_pool_verify(&pool);
+    EXPECT(pool.pages == 1);
+    metadata_pool_drain(&pool);
+    EXPECT(pool.pages == 0 && quarry_frame_free_count() == frames_before);
+}
+
+/* ---- the page heap ---- */
+
+TEST(page_heap_fills_the_fullest_arena_first)
+{
+    test_heap_fresh();
+    struct span *all = span_create_large(400, 1);   /* arena 1: 112 left */
+    struct span *other = span_create_large(300, 1); /* arena 2: 212 left */
+    REQUIRE(all != NULL && other != NULL);
+    size_t first_arena = all->first_page / ARENA_PAGES;
+    EXPECT(other->first_page / ARENA_PAGES != first_arena);
+    struct span *small = span_create_large(100, 1);
+    REQUIRE(small != NULL);
+    EXPECT(small->first_page / ARENA_PAGES == first_arena);
+    struct span *middle = span_create_large(150, 1);
+    REQUIRE(middle != NULL);
+    EXPECT(middle->first_page / ARENA_PAGES == other->first_page / ARENA_PAGES);
+    page_heap_verify();
+    span_destroy(all);
+    span_destroy(other);
+    span_destroy(small);
+    span_destroy(middle);
+    page_heap_verify();
+    EXPECT(page_heap.idle_arenas == 2 && page_heap.arenas == 2);
+}
+
+TEST(page_heap_merges_what_comes_free)
+{
+    test_heap_fresh();
+    struct span *spans[8];
+    for (unsigned i = 0; i < 8; i++) {
+        spans[i] = span_create_large(64, 1);
+        REQUIRE(spans[i] != NULL);
+    }
+    EXPECT(page_heap.arenas == 1 && page_heap.free_pages == 0);
+    span_destroy(spans[2]);
+    span_destroy(spans[4]);
+    struct span *both = span_create_large(128, 1);
+    EXPECT(both != NULL && page_heap.arenas == 2);
+    span_destroy(spans[3]);
+    struct span *merged = span_create_large(192, 1);
+    EXPECT(merged != NULL && merged->first_page == spans[1]->first_page + 64);
+    page_heap_verify();
+}
+
+TEST(page_heap_finds_aligned_runs)
+{
+    test_heap_fresh();
+    struct random random = random_seeded(5);
+    for (unsigned i = 0; i < 200; i++) {
+        size_t align = (size_t)1 << random_below(&random, 10);
+        size_t pages = 1 + random_below(&random, 90);
+        struct span *span = span_create_large(pages, align);
+        REQUIRE(span != NULL && span->first_page % align == 0);
+        if (i % 3 != 0)
+            span_destroy(span);
+    }
+    page_heap_verify();
+}
+
+TEST(page_heap_takes_broken_pieces_when_no_huge_frame_is_left)
+{
+    test_heap_fresh();
+    size_t huge = 0;
+    while (quarry_frame_alloc(QUARRY_ORDER_HUGE) != 0)
+        huge++;
+    EXPECT(huge > 10);
+    size_t broken = quarry_frame_free_count();
+    REQUIRE(broken > 20);
+    struct span *span = span_create_large(3, 1);
+    REQUIRE(span != NULL);
+    page_heap_verify();
+    EXPECT(page_heap.arenas == 1 && page_heap.owned_pages < ARENA_PAGES);
+    /* The window's other frames come later: the arena grows. */
+    size_t pages = 3;
+    while (span_create_large(1, 1) != NULL)
+        pages++;
+    page_heap_verify();
+    /* A page in 32 goes to the descriptors of such short spans, one per arena to its table. */
+    EXPECT(pages + page_heap.arenas + 4 > broken * 31 / 32);
+}
+
+TEST(page_heap_large_runs_touch_no_more_than_they_need)
+{
+    test_heap_fresh();
+    size_t before = quarry_frame_free_count();
+    struct span *span = span_create_large(3 * ARENA_PAGES + 5, 1);
+    REQUIRE(span != NULL);
+    EXPECT(page_heap.owned_pages == 3 * ARENA_PAGES + 5 && page_heap.free_pages == 0);
+    for (size_t page = span->first_page; page < span->first_page + span->pages; page++)
+        REQUIRE(arena_span(page) == span);
+    EXPECT(arena_span(span->first_page + span->pages) == NULL);
+    page_heap_verify();
+    span_destroy(span);
+    EXPECT(page_heap.arenas == 0);
+    scavenger_release_all();
+    span_drain_pools();
+    EXPECT(quarry_frame_free_count() == before);
+}
+
+TEST(span_resizes_in_place)
+{
+    test_heap_fresh();
+    size_t before = quarry_frame_free_count();
+    struct span *span = span_create_large(10, 1);
+    REQUIRE(span != NULL && span_resize(span, 500) && span->pages == 500);
+    EXPECT(arena_span(span->first_page + 499) == span);
+    struct span *behind = span_create_large(5, 1);
+    EXPECT(behind != NULL && !span_resize(span, 510) && span->pages == 500);
+    span_destroy(behind);
+    /* Over the arena's border: the next window's frames are free. */
+    EXPECT(span_resize(span, 512 + 700) && arena_span(span->first_page + 1211) == span);
+    page_heap_verify();
+    EXPECT(span_resize(span, 512 + 100) && arena_span(span->first_page + 612) == NULL);
+    page_heap_verify();
+    EXPECT(span_resize(span, 1) && span->pages == 1);
+    page_heap_verify();
+    span_destroy(span);
+    scavenger_release_all();
+    span_drain_pools();
+    EXPECT(quarry_frame_free_count() == before);
+}
+
+TEST(span_cut_inside_a_window_of_one_object_gets_a_table)
+{
+    test_heap_fresh();
+    struct span *span = span_create_large(4 * ARENA_PAGES, 1);
+    REQUIRE(span != NULL);
+    EXPECT(page_map_arena(span->first_page)->table == NULL);
+    EXPECT(span_resize(span, 2 * ARENA_PAGES + 9));
+    EXPECT(page_heap.arenas == 3);
+    EXPECT(arena_span(span->first_page + 2 * ARENA_PAGES + 8) == span);
+    EXPECT(arena_span(span->first_page + 2 * ARENA_PAGES + 9) == NULL);
+    page_heap_verify();
+    EXPECT(span_resize(span, ARENA_PAGES));
+    page_heap_verify();
+    span_destroy(span);
+    page_heap_verify();
+    struct span *again = span_create_large(7, 1);
+    EXPECT(again != NULL);
+    page_heap_verify();
+}
+
+/* ---- slots ---- */
+
+TEST(span_slots_go_out_lowest_first_and_come_back)
+{
+    test_heap_fresh();
+    struct span *span = span_create_small(3, 24, 5);
+    REQUIRE(span != NULL && span->slots == 853);
+    static void *objects[1000];
+    EXPECT(span_take_slots(span, 100, objects) == 100);
+    EXPECT(span_take_slots(span, 1000, objects + 100) == 753);
+    EXPECT(span_take_slots(span, 1, objects) == 0);
+    for (unsigned i = 0; i < span->slots; i++) {
+        REQUIRE((uintptr_t)objects[i] == span_address(span) + i * 24u);
+        REQUIRE(span_slot_of(span, objects[i]) == i);
+        REQUIRE(span_slot_of(span, (char *)objects[i] + 1) == span->slots);
+    }
+    span_verify(span);
+    EXPECT(page_map_class(objects[852]) == 3);
+    span_give_slot(span, 700);
+    span_give_slot(span, 130);
+    span_verify(span);
+    void *two[2];
+    EXPECT(span_take_slots(span, 2, two) == 2 && two[0] == objects[130] && two[1] == objects[700]);
+    for (unsigned i = 0; i < span->slots; i++)
+        span_give_slot(span, i);
+    span_verify(span);
+    span_destroy(span);
+    EXPECT(page_map_class(objects[0]) == 0 && span_of_address(objects[0]) == NULL);
+}
+
+/* ---- the scavenger ---- */
+
+static void make_peak(size_t arenas)
+{
+    struct span *spans[64];
+    for (size_t i = 0; i < arenas; i++) {
+        spans[i] = span_create_large(ARENA_PAGES, 1);
+        REQUIRE(spans[i] != NULL);
+    }
+    for (size_t i = 0; i < arenas; i++)
+        span_destroy(spans[i]);
+}
+
+TEST(scavenger_keeps_what_a_saw_tooth_load_needs)
+{
+    test_heap_fresh();
+    for (unsigned step = 0; step < 40; step++) {
+        if (step % 6 == 0)
+            make_peak(20);
+        REQUIRE(scavenger_step() == 0);
+    }
+    EXPECT(page_heap.arenas == 20 && page_heap.idle_arenas == 20);
+}
+
+TEST(scavenger_gives_a_past_peak_back_a_little_at_a_time)
+{
+    test_heap_fresh();
+    size_t before = quarry_frame_free_count();
+    make_peak(40);
+    EXPECT(page_heap.arenas == 40);
+    for (unsigned step = 0; step < SCAVENGER_STEPS_REMEMBERED; step++)
+        EXPECT(scavenger_step() == 0);
+    EXPECT(scavenger_step() == 16 * ARENA_PAGES);
+    EXPECT(scavenger_step() == 16 * ARENA_PAGES);
+    EXPECT(scavenger_step() == 8 * ARENA_PAGES);
+    EXPECT(scavenger_step() == 0 && page_heap.arenas == 0);
+    scavenger_release_all();
+    span_drain_pools();
+    EXPECT(quarry_frame_free_count() == before);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* The size table: every size from 0 to the largest. */
+#include "mm/frames/frame.h"
+#include "mm/objects/size_class.h"
+#include "mm/pages/span.h"
+#include "tests/framework/test.h"
+
+TEST(size_class_is_the_smallest_that_holds_each_size)
+{
+    for (size_t bytes = 0; bytes <= SIZE_CLASS_BYTES_MAX; bytes++) {
+        unsigned size_class = size_class_of(bytes);
+        REQUIRE(size_class >= 1 && size_class < SIZE_CLASS_COUNT);
+        REQUIRE(size_classes[size_class].bytes >= bytes);
+        REQUIRE(size_class == 1 || size_classes[size_class - 1].bytes < bytes);
+        size_t waste = size_classes[size_class].bytes - bytes;
+        REQUIRE(bytes <= 128 || waste * 8 <= bytes);
+    }
+    EXPECT(size_class_of(SIZE_CLASS_BYTES_MAX + 1) == 0 && size_class_of(SIZE_MAX) == 0);
+}
+
+TEST(size_class_of_aligned_is_the_smallest_multiple)
+{
+    for (size_t alignment = 1; alignment <= FRAME_BYTES; alignment *= 2) {
+        for (size_t bytes = 0; bytes <= SIZE_CLASS_BYTES_MAX; bytes += bytes < 600 ? 1 : 61) {
+            unsigned size_class = size_class_of_aligned(bytes, alignment);
+            REQUIRE(size_class != 0);
+            REQUIRE(size_classes[size_class].bytes >= bytes);
+            REQUIRE(size_classes[size_class].bytes % alignment == 0);
+            for (unsigned other = size_class_of(bytes); other < size_class; other++)
+                REQUIRE(size_classes[other].bytes % alignment != 0);
+        }
+    }
+    EXPECT(size_class_of_aligned(1, 8192) == 0);
+    EXPECT(size_class_of_aligned(SIZE_CLASS_BYTES_MAX + 1, 8) == 0);
+}
+
+TEST(size_class_table_keeps_its_promises)
+{
+    size_t place = 2;
+    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
+        const struct size_class *class = &size_classes[i];
+        size_t span = class->span_pages * FRAME_BYTES;
+        EXPECT(class->bytes % 8 == 0 && class->bytes > size_classes[i - 1].bytes);
+        EXPECT(span / class->bytes >= 4 && span / class->bytes <= SPAN_SLOTS_MAX);
+        EXPECT(span % class->bytes * 64 <= span);
+        EXPECT(class->span_pages <= SPAN_PAGES_SMALL_MAX);
+        EXPECT(class->batch >= 2 && class->batch <= SIZE_CLASS_BATCH_MAX);
+        EXPECT(class->cache_slots >= 2 * class->batch);
+        EXPECT(class->stack_place == place);
+        place += class->cache_slots + 2u;
+    }
+    EXPECT(place == SIZE_CLASS_STACK_WORDS);
+}
