@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+#
+# Quarry's one Makefile. `make help` lists what it does.
+#
+# Every build has a folder of its own under build/, named after what it is for: guest (bare metal),
+# host, asan, tsan, each with the compiler's name; so clones, compilers and builds never meet.
+
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+PYTHON  ?= /usr/bin/python3
+
+# ---- tunables: make run SMP=8 MEM=2G ARGS="stress=60" ----
+SMP     ?= 4
+MEM     ?= 512M
+ARGS    ?=
+ACCEL   ?= tcg
+MACHINE ?= q35
+CPU     ?= max
+DISPLAY_KIND ?= none
+DEBUG   ?= 0
+T       ?=
+SECONDS ?= 10
+
+export PYTHONDONTWRITEBYTECODE = 1
+
+# One short line per file; V=1 shows whole commands.
+V       ?= 0
+ifeq ($(V),0)
+Q := @
+SAY = @printf '%-7s %s\n'
+else
+Q :=
+SAY = @:
+endif
+
+# ---- what there is ----
+LIB_SOURCES  := $(sort $(wildcard lib/*.c))
+MM_SOURCES   := $(sort $(wildcard mm/*.c mm/*/*.c))
+TEST_SOURCES := tests/framework/test.c $(sort $(wildcard tests/unit/*.c tests/selftest/*.c tests/stress/*.c))
+ARCH_SOURCES := $(sort $(wildcard arch/x86_64/*.c)) arch/x86_64/entry.S
+BOOT_SOURCES := $(sort $(wildcard boot/*.c))
+
+GUEST_SOURCES := $(LIB_SOURCES) $(MM_SOURCES) $(TEST_SOURCES) $(ARCH_SOURCES) $(BOOT_SOURCES)
+HOST_SOURCES  := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) $(TEST_SOURCES) \
+                 tests/framework/platform_linux.c $(sort $(wildcard arch/linux/*.c))
+
+COMPILER := $(notdir $(firstword $(CC)))
+GUEST := build/guest-$(COMPILER)
+HOST  := build/host-$(COMPILER)
+ASAN  := build/asan-$(COMPILER)
+TSAN  := build/tsan-$(COMPILER)
+
+# ---- how it is compiled ----
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+COMMON   := $(WARNINGS) -I. -Iinclude -MMD -MP -g
+EFI      := /usr/include/efi
+
+GUEST_FLAGS := -std=c11 -O2 $(COMMON) -Iarch/x86_64 -I$(GUEST) -isystem $(EFI) -isystem $(EFI)/x86_64 \
+               -DQUARRY_DEBUG=$(DEBUG) -ffreestanding -fpie -fvisibility=hidden -fshort-wchar \
+               -fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables \
+               -mno-red-zone -mgeneral-regs-only -fcf-protection=none
+HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 -pthread -fno-strict-aliasing
+
+FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
+
+.PHONY: help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
+.DEFAULT_GOAL := all
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@echo
+	@echo 'Variables: CC=gcc|clang SMP=4 MEM=512M ARGS="..." ACCEL=tcg|kvm MACHINE=q35|pc CPU=max T=substring'
+	@echo 'ARGS: tests=TEXT stress=SECONDS cpus=N notimer bench wait fault=page|stop|hang (boot/options.h)'
+
+# ---- what must be installed ----
+PACKAGES := gcc clang make binutils python3 gnu-efi ovmf qemu-system-x86 mtools xfonts-terminus gdb \
+            clang-format clang-tidy cppcheck
+
+deps: ## install what is missing (Debian: apt-get, as root or through sudo)
+	@sh tests/deps.sh $(PACKAGES)
+
+all: image $(HOST)/run-tests ## build the bootable image and the host tests
+
+# ---- rules for all builds: build/KIND-COMPILER/path/file.o ----
+$(GUEST)/%.o: %.c
+	@mkdir -p $(@D)
+	$(SAY) CC '$@'
+	$(Q)$(CC) $(GUEST_FLAGS) -c $< -o $@
+
+$(GUEST)/%.o: %.S
+	@mkdir -p $(@D)
+	$(SAY) CC '$@'
+	$(Q)$(CC) $(GUEST_FLAGS) -c $< -o $@
+
+$(HOST)/%.o: %.c
+	@mkdir -p $(@D)
+	$(SAY) CC '$@'
+	$(Q)$(CC) $(HOST_FLAGS) -O2 -c $< -o $@
+
+$(ASAN)/%.o: %.c
+	@mkdir -p $(@D)
+	$(SAY) CC '$@'
+	$(Q)$(CC) $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -c $< -o $@
+
+$(TSAN)/%.o: %.c
+	@mkdir -p $(@D)
+	$(SAY) CC '$@'
+	$(Q)$(CC) $(HOST_FLAGS) -O1 -fsanitize=thread -c $< -o $@
+
+objects = $(addprefix $(1)/,$(patsubst %.S,%.o,$(patsubst %.c,%.o,$(2))))
+
+# ---- the guest ----
+$(GUEST)/font.h: boot/font.py $(FONT)
+	@mkdir -p $(@D)
+	$(SAY) FONT '$@'
+	$(Q)$(PYTHON) boot/font.py $(FONT) $@
+
+$(GUEST)/boot/screen.o: $(GUEST)/font.h
+
+EFI_LIBRARY := /usr/lib
+GUEST_OBJECTS := $(call objects,$(GUEST),$(GUEST_SOURCES))
+
+# --no-undefined: what is not there is an error here, not a jump to nowhere in the guest.
+$(GUEST)/quarry.elf: $(GUEST_OBJECTS) linker.ld
+	$(SAY) LD '$@'
+	$(Q)ld -shared -Bsymbolic -nostdlib --no-undefined -z noexecstack -z max-page-size=4096 \
+	   --warn-common -T linker.ld -o $@ \
+	   $(EFI_LIBRARY)/crt0-efi-x86_64.o $(GUEST_OBJECTS) -L$(EFI_LIBRARY) -lefi -lgnuefi
+
+$(GUEST)/BOOTX64.EFI: $(GUEST)/quarry.elf boot/pe.py
+	$(SAY) PE '$@'
+	$(Q)objcopy -j .text -j .rodata -j .data -j .reloc -j .dynamic -j .rela -j .dynsym \
+	   --output-target=efi-app-x86_64 --subsystem=10 --section-alignment=4096 $< $@
+	$(Q)$(PYTHON) boot/pe.py $@
+
+# A FAT image without partitions: what QEMU's firmware takes for a removable disk.
+$(GUEST)/quarry.img: $(GUEST)/BOOTX64.EFI
+	$(SAY) IMAGE '$@'
+	$(Q)rm -f $@
+	$(Q)mformat -C -i $@ -h 64 -t 32 -s 32 -N 51554152 -v QUARRY ::
+	$(Q)mmd -i $@ ::/EFI ::/EFI/BOOT
+	$(Q)mcopy -i $@ $< ::/EFI/BOOT/BOOTX64.EFI
+
+image: $(GUEST)/quarry.img ## build the bootable image
+
+# The allocator alone, as a kernel links it: one object, only quarry_* visible.
+ALLOCATOR_OBJECTS := $(call objects,$(GUEST),$(LIB_SOURCES) $(MM_SOURCES))
+$(GUEST)/quarry.o: $(ALLOCATOR_OBJECTS)
+	$(SAY) LD '$@'
+	$(Q)ld -r -o $@.tmp $(ALLOCATOR_OBJECTS)
+	$(Q)objcopy --wildcard --keep-global-symbol='quarry_*' $@.tmp $@
+	$(Q)rm -f $@.tmp
+
+QEMU_RUN = $(PYTHON) tests/qemu/qemu.py --image $(GUEST)/quarry.img --accel $(ACCEL) \
+           --machine $(MACHINE) --cpu $(CPU)
+
+run: image ## boot in QEMU and show the result
+	@$(QEMU_RUN) boot --smp $(SMP) --mem $(MEM) --args "$(ARGS)"
+
+gdb: image ## boot in QEMU, which waits for the debugger that is started, with symbols
+	@$(QEMU_RUN) gdb --smp $(SMP) --mem $(MEM) --args "$(ARGS)" --elf $(GUEST)/quarry.elf
+
+# ---- tests ----
+$(HOST)/run-tests: $(call objects,$(HOST),$(HOST_SOURCES))
+	$(SAY) LD '$@'
+	$(Q)$(CC) -pthread -o $@ $^
+
+$(ASAN)/run-tests: $(call objects,$(ASAN),$(HOST_SOURCES))
+	$(SAY) LD '$@'
+	$(Q)$(CC) -pthread -fsanitize=address,undefined -o $@ $^
+
+$(TSAN)/run-tests: $(call objects,$(TSAN),$(HOST_SOURCES))
+	$(SAY) LD '$@'
+	$(Q)$(CC) -pthread -fsanitize=thread -o $@ $^
+
+test: image $(HOST)/run-tests $(ASAN)/run-tests $(TSAN)/run-tests $(GUEST)/quarry.o ## all tests: host, sanitizers, guest; ends with a count
+	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests \
+	   --image $(GUEST)/quarry.img --accel $(ACCEL) --filter "$(T)"
+
+test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
+	@$(HOST)/run-tests $(T)
+
+test-qemu: image ## the boot matrix: CPUs, memory sizes, machines (T=substring)
+	@$(PYTHON) tests/run.py --image $(GUEST)/quarry.img --accel $(ACCEL) --filter "$(T)"
+
+asan: $(ASAN)/run-tests ## the host tests and SECONDS of threaded stress under address and UB sanitizers
+	@$(ASAN)/run-tests $(T)
+	@$(ASAN)/run-tests stress stress=$(SECONDS)
+
+tsan: $(TSAN)/run-tests ## the same under the thread sanitizer
+	@$(TSAN)/run-tests $(T)
+	@$(TSAN)/run-tests stress stress=$(SECONDS)
+
+bench-count: image ## exact instructions per operation (one CPU, -icount)
+	@$(QEMU_RUN) boot --smp 1 --mem 512M --icount --args "tests=none notimer bench $(ARGS)"
+
+figures: image $(GUEST)/quarry.o ## sizes: lines per folder, the allocator's text
+	@for folder in arch boot include lib mm tests; do \
+	   printf '%-8s %6d lines\n' $$folder $$(find $$folder -name '*.[chS]' -o -name '*.py' | grep "^$$folder" | xargs cat | wc -l); done
+	@size $(GUEST)/quarry.o
+	@ls -l $(GUEST)/BOOTX64.EFI | awk '{print "image:", $$5, "bytes"}'
+
+# ---- form ----
+FORMATTED := $(filter-out mm/objects/size_class_table.h,$(sort $(shell find arch boot include lib mm tests -name '*.[ch]')))
+
+lint: $(GUEST)/quarry.o $(GUEST)/font.h ## format, clang-tidy, cppcheck, ladder of includes, table, symbols
+	@sh tests/lint/lint.sh $(GUEST) $(FORMATTED)
+
+format: ## let clang-format have its way
+	clang-format -i $(FORMATTED)
+
+clean: ## remove everything built
+	rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One CPU of the machine: the block that its GS points at, its descriptor tables and stacks.
+ */
+#ifndef ARCH_X86_64_CPU_H
+#define ARCH_X86_64_CPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <quarry_arch.h>
+
+/* Null, code, data, and the task state's two entries. */
+#define GDT_ENTRIES 5u
+#define GDT_CODE 0x08u
+#define GDT_DATA 0x10u
+#define GDT_TASK 0x18u
+
+#define CPU_STACK_BYTES ((size_t)32 * 1024)
+#define CPU_FAULT_STACK_BYTES ((size_t)8 * 1024)
+/* A guard page, the stack, a guard page, the stack for faults on which the other may be bad. */
+#define CPU_STACK_AREA_BYTES (4096 + CPU_STACK_BYTES + 4096 + CPU_FAULT_STACK_BYTES)
+
+struct task_state {
+    uint32_t reserved0;
+    uint64_t stack[3];
+    uint64_t reserved1;
+    uint64_t interrupt_stack[7];
+    uint64_t reserved2;
+    uint16_t reserved3;
+    uint16_t io_map;
+} __attribute__((packed));
+
+/*
+ * Written by the boot CPU before the CPU starts, then by that CPU alone, but for `work` (set by
+ * the boot CPU when NULL, set NULL by this CPU) and `alive` (set once by this CPU), both atomic.
+ */
+struct cpu {
+    struct cpu *self;
+    struct cpu_cache *cache; /* Quarry's word */
+    uint32_t number;
+    uint32_t apic_id;
+    bool alive;
+    void (*work)(void *argument);
+    void *argument;
+    uintptr_t stack_area;
+    uint64_t gdt[GDT_ENTRIES];
+    struct task_state task;
+} __attribute__((aligned(64)));
+
+_Static_assert(offsetof(struct cpu, cache) == QUARRY_GS_CACHE_OFFSET, "as quarry_arch.h says");
+_Static_assert(offsetof(struct cpu, number) == QUARRY_GS_CPU_OFFSET, "as quarry_arch.h says");
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *cpu;
+    __asm__ volatile("movq %%gs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+
+static inline uintptr_t cpu_stack_top(const struct cpu *cpu)
+{
+    return cpu->stack_area + 4096 + CPU_STACK_BYTES;
+}
+
+/* Loads this CPU's descriptor tables and its GS. Interrupts are off. */
+void cpu_load(struct cpu *cpu);
+
+#endif

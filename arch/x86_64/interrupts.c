@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* Interrupts and faults; see interrupts.h. */
+#include "arch/x86_64/interrupts.h"
+
+#include <stddef.h>
+
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/instructions.h"
+#include "lib/format.h"
+
+#define VECTORS 256u
+#define EXCEPTIONS 32u
+#define VECTOR_NMI 2u
+#define VECTOR_DOUBLE_FAULT 8u
+#define VECTOR_PAGE_FAULT 14u
+#define VECTOR_MACHINE_CHECK 18u
+
+struct gate {
+    uint16_t offset_low;
+    uint16_t selector;
+    uint8_t stack;
+    uint8_t type;
+    uint16_t offset_middle;
+    uint32_t offset_high;
+    uint32_t reserved;
+};
+
+_Static_assert(sizeof(struct gate) == 16, "as the processor reads it");
+
+static struct gate gates[VECTORS] __attribute__((aligned(16)));
+static void (*handlers[VECTORS])(void);
+static void (*fault_sink)(const char *report);
+
+extern const char interrupt_stubs[]; /* entry.S: 16 bytes each */
+void interrupt_dispatch(const struct interrupt_frame *frame);
+
+static const char *const exception_names[EXCEPTIONS] = {
+    "divide error",
+    "debug",
+    "NMI",
+    "breakpoint",
+    "overflow",
+    "bound range",
+    "invalid opcode",
+    "no FPU",
+    "double fault",
+    "coprocessor overrun",
+    "invalid TSS",
+    "segment not present",
+    "stack fault",
+    "general protection",
+    "page fault",
+    "reserved",
+    "x87 error",
+    "alignment check",
+    "machine check",
+    "SIMD error",
+    "virtualization",
+    "control protection",
+};
+
+static uint8_t stack_of(unsigned vector)
+{
+    bool own =
+        vector == VECTOR_NMI || vector == VECTOR_DOUBLE_FAULT || vector == VECTOR_MACHINE_CHECK;
+    return own ? INTERRUPT_FAULT_STACK : 0;
+}
+
+static void silence_old_controller(void)
+{
+    port_write_8(0x21, 0xff);
+    port_write_8(0xa1, 0xff);
+}
+
+void interrupts_init(void)
+{
+    for (unsigned vector = 0; vector < VECTORS; vector++) {
+        uintptr_t stub = (uintptr_t)interrupt_stubs + vector * 16ul;
+        gates[vector] = (struct gate){
+            .offset_low = (uint16_t)stub,
+            .selector = GDT_CODE,
+            .stack = stack_of(vector),
+            .type = 0x8e, /* interrupt gate: interrupts are off in the handler */
+            .offset_middle = (uint16_t)(stub >> 16),
+            .offset_high = (uint32_t)(stub >> 32),
+        };
+    }
+    silence_old_controller();
+}
+
+void interrupts_load(void)
+{
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) pointer = {sizeof gates - 1, (uintptr_t)gates};
+    __asm__ volatile("lidt %0" : : "m"(pointer) : "memory");
+}
+
+void interrupts_set_handler(unsigned vector, void (*handler)(void))
+{
+    handlers[vector] = handler;
+}
+
+void interrupts_set_fault_sink(void (*sink)(const char *report))
+{
+    fault_sink = sink;
+}
+
+static _Noreturn void report_fault(const struct interrupt_frame *frame)
+{
+    static char report[1024];
+    const char *name = frame->vector < EXCEPTIONS ? exception_names[frame->vector] : NULL;
+    format_text(report, sizeof report,
+                "fault: %s (vector %lu, error %#lx) on cpu %u\n"
+                "  rip %016lx  cs %04lx  rflags %08lx  cr2 %016lx\n"
+                "  rsp %016lx  ss %04lx  rbp %016lx  cr3 %016lx\n"
+                "  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n"
+                "  rsi %016lx  rdi %016lx  r8  %016lx  r9  %016lx\n"
+                "  r10 %016lx  r11 %016lx  r12 %016lx  r13 %016lx\n"
+                "  r14 %016lx  r15 %016lx",
+                name != NULL ? name : "unexpected interrupt", frame->vector, frame->error_code,
+                this_cpu()->number, frame->rip, frame->cs, frame->rflags, cr2_read(), frame->rsp,
+                frame->ss, frame->rbp, cr3_read(), frame->rax, frame->rbx, frame->rcx, frame->rdx,
+                frame->rsi, frame->rdi, frame->r8, frame->r9, frame->r10, frame->r11, frame->r12,
+                frame->r13, frame->r14, frame->r15);
+    if (fault_sink != NULL)
+        fault_sink(report);
+    halt_forever();
+}
+
+void interrupt_dispatch(const struct interrupt_frame *frame)
+{
+    if (frame->vector == VECTOR_SPURIOUS || frame->vector == VECTOR_NMI)
+        return; /* a spurious one is not acknowledged, by the manual; an NMI means nothing here */
+    void (*handler)(void) = handlers[frame->vector];
+    if (frame->vector < EXCEPTIONS || handler == NULL)
+        report_fault(frame);
+    handler();
+    apic_acknowledge();
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The UEFI application's part that talks to the firmware: from efi_main() to the handoff.
+ *
+ * In order: no watchdog; options; the screen's framebuffer; ACPI; the timestamp counter's rate;
+ * memory for the harness; then the memory map and the exit from boot services, in a loop, for the
+ * map may change between the two calls. After the first try nothing may be allocated any more, so
+ * all buffers are had before, with room to spare.
+ *
+ * Only this file knows UEFI's types. efi_main() is declared plain: GNU-EFI's start-up code calls
+ * it as ordinary C. The firmware's functions are called through uefi_call_wrapper().
+ */
+#include <efi.h>
+
+#include "arch/x86_64/instructions.h"
+#include "arch/x86_64/machine.h"
+#include "boot/acpi.h"
+#include "boot/handoff.h"
+#include "lib/bits.h"
+#include "lib/format.h"
+#include "lib/memory.h"
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+
+static EFI_SYSTEM_TABLE *table;
+static EFI_BOOT_SERVICES *services;
+static EFI_RUNTIME_SERVICES *runtime;
+static struct handoff handoff;
+
+/* ---- words to the user, while the firmware still prints ---- */
+
+static void print(const CHAR16 *text)
+{
+    if (table->ConOut != NULL)
+        uefi_call_wrapper(table->ConOut->OutputString, 2, table->ConOut, (CHAR16 *)text);
+}
+
+static EFI_STATUS fail(const CHAR16 *what)
+{
+    print(u"Quarry cannot start: ");
+    print(what);
+    print(u"\r\n");
+    return EFI_LOAD_ERROR;
+}
+
+/* ---- what the firmware knows ---- */
+
+static void read_options(EFI_HANDLE image)
+{
+    EFI_GUID protocol = LOADED_IMAGE_PROTOCOL;
+    EFI_LOADED_IMAGE *loaded = NULL;
+    uefi_call_wrapper(services->HandleProtocol, 3, image, &protocol, (void **)&loaded);
+    size_t length = 0;
+    if (loaded != NULL && loaded->LoadOptions != NULL) {
+        const CHAR16 *text = loaded->LoadOptions;
+        while (length + 1 < HANDOFF_OPTIONS_BYTES && length < loaded->LoadOptionsSize / 2 &&
+               text[length] >= 0x20 && text[length] < 0x7f) {
+            handoff.options[length] = (char)text[length];
+            length++;
+        }
+    }
+    handoff.options[length] = 0;
+    /* What QEMU was told comes last, and so counts most. */
+    if (length + 2 < HANDOFF_OPTIONS_BYTES) {
+        handoff.options[length++] = ' ';
+        handoff.options[length] = 0;
+        machine_qemu_text("opt/quarry/options", handoff.options + length,
+                          HANDOFF_OPTIONS_BYTES - length);
+    }
+}
+
+static void read_firmware_name(void)
+{
+    char vendor[40];
+    size_t length = 0;
+    while (length + 1 < sizeof vendor && table->FirmwareVendor[length] != 0) {
+        CHAR16 c = table->FirmwareVendor[length];
+        vendor[length++] = c >= 0x20 && c < 0x7f ? (char)c : '?';
+    }
+    vendor[length] = 0;
+    format_text(handoff.firmware, sizeof handoff.firmware, "%s, UEFI %u.%u", vendor,
+                table->Hdr.Revision >> 16, (table->Hdr.Revision & 0xffff) / 10);
+}
+
+static void find_framebuffer(void)
+{
+    EFI_GUID protocol = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+    EFI_GRAPHICS_OUTPUT_PROTOCOL *graphics = NULL;
+    uefi_call_wrapper(services->LocateProtocol, 3, &protocol, NULL, (void **)&graphics);
+    if (graphics == NULL || graphics->Mode == NULL || graphics->Mode->Info == NULL)
+        return;
+    const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode = graphics->Mode->Info;
+    bool red_first = mode->PixelFormat == PixelRedGreenBlueReserved8BitPerColor;
+    if (!red_first && mode->PixelFormat != PixelBlueGreenRedReserved8BitPerColor)
+        return; /* no linear framebuffer of a kind that we draw on */
+    handoff.framebuffer = (struct framebuffer){
+        .base = graphics->Mode->FrameBufferBase,
+        .bytes = graphics->Mode->FrameBufferSize,
+        .width = mode->HorizontalResolution,
+        .height = mode->VerticalResolution,
+        .pixels_per_line = mode->PixelsPerScanLine,
+        .red_first = red_first,
+    };
+}
+
+static bool same_guid(const EFI_GUID *left, const EFI_GUID *right)
+{
+    const unsigned char *a = (const unsigned char *)left;
+    const unsigned char *b = (const unsigned char *)right;
+    for (size_t i = 0; i < sizeof *left; i++)
+        if (a[i] != b[i])
+            return false;
+    return true;
+}
+
+static void read_acpi(void)
+{
+    EFI_GUID newer = ACPI_20_TABLE_GUID;
+    EFI_GUID older = ACPI_TABLE_GUID;
+    const void *root = NULL;
+    for (UINTN i = 0; i < table->NumberOfTableEntries; i++) {
+        const EFI_CONFIGURATION_TABLE *entry = &table->ConfigurationTable[i];
+        bool is_newer = same_guid(&entry->VendorGuid, &newer);
+        if (is_newer || (root == NULL && same_guid(&entry->VendorGuid, &older)))
+            root = entry->VendorTable;
+    }
+    acpi_read(root, cpuid(1).ebx >> 24, &handoff);
+}
+
+static void measure_clock(void)
+{
+    const UINTN microseconds = 20000;
+    uint64_t start = timestamp();
+    uefi_call_wrapper(services->Stall, 1, microseconds);
+    handoff.ticks_per_second = (timestamp() - start) * (1000000 / microseconds);
+}
+
+/* ---- memory ---- */
+
+static bool allocate_below(uint64_t limit, size_t bytes, uintptr_t *start)
+{
+    EFI_PHYSICAL_ADDRESS address = limit - 1;
+    UINTN pages = divide_up(bytes, EFI_PAGE_SIZE);
+    EFI_STATUS status = uefi_call_wrapper(services->AllocatePages, 4, AllocateMaxAddress,
+                                          EfiLoaderData, pages, &address);
+    *start = address;
+    if (!EFI_ERROR(status))
+        memory_clear((void *)*start, pages * EFI_PAGE_SIZE);
+    return !EFI_ERROR(status);
+}
+
+/* The firmware's map, in its own form; the entries' size is the firmware's choice. */
+struct firmware_map {
+    uintptr_t buffer;
+    UINTN capacity;
+    UINTN bytes;
+    UINTN stride;
+    UINTN key;
+};
+
+static EFI_STATUS get_map(struct firmware_map *map)
+{
+    UINT32 version;
+    map->bytes = map->capacity;
+    return uefi_call_wrapper(services->GetMemoryMap, 5, &map->bytes,
+                             (EFI_MEMORY_DESCRIPTOR *)map->buffer, &map->key, &map->stride,
+                             &version);
+}
+
+static const EFI_MEMORY_DESCRIPTOR *map_entry(const struct firmware_map *map, size_t index)
+{
+    return (const EFI_MEMORY_DESCRIPTOR *)(map->buffer + index * map->stride);
+}
+
+static size_t map_count(const struct firmware_map *map)
+{
+    return map->bytes / map->stride;
+}
+
+static bool is_memory(uint32_t type)
+{
+    return type != EfiReservedMemoryType && type != EfiUnusableMemory &&
+           type != EfiMemoryMappedIO && type != EfiMemoryMappedIOPortSpace;
+}
+
+/* Room for the map as it is, and for what our own allocations and the exit will add. */
+static bool prepare_map(struct firmware_map *map, uint64_t *mapped_bytes)
+{
+    *map = (struct firmware_map){0};
+    get_map(map); /* too small: the firmware says how much it needs */
+    map->capacity = map->bytes + 64 * map->stride + 4096;
+    if (!allocate_below((uint64_t)1 << 32, map->capacity, &map->buffer) || EFI_ERROR(get_map(map)))
+        return false;
+    *mapped_bytes = 0;
+    for (size_t i = 0; i < map_count(map); i++)
+        if (is_memory(map_entry(map, i)->Type))
+            *mapped_bytes += map_entry(map, i)->NumberOfPages * EFI_PAGE_SIZE;
+    return true;
+}
+
+static bool allocate_memory(struct firmware_map *map)
+{
+    uint64_t mapped_bytes;
+    if (!prepare_map(map, &mapped_bytes))
+        return false;
+    size_t entries = map->capacity / map->stride + 64;
+    uintptr_t regions;
+    handoff.region_capacity = entries;
+    if (!allocate_below((uint64_t)1 << 32, entries * sizeof(struct quarry_memory_region), &regions))
+        return false;
+    handoff.regions = (struct quarry_memory_region *)regions;
+    mapped_bytes += handoff.framebuffer.bytes;
+    handoff.work_bytes =
+        round_up(handoff_work_bytes(handoff.cpus.count, mapped_bytes, entries), EFI_PAGE_SIZE);
+    /* A page below 640 KiB; never page 0. */
+    return allocate_below((uint64_t)1 << 32, handoff.work_bytes, &handoff.work) &&
+           allocate_below(0xa0000, EFI_PAGE_SIZE, &handoff.low_page) && handoff.low_page != 0;
+}
+
+/* ---- leaving ---- */
+
+#define ATTRIBUTE_SPECIFIC_PURPOSE ((uint64_t)0x40000) /* meant for one driver, says the firmware  \
+                                                        */
+
+static uint32_t kind_of(const EFI_MEMORY_DESCRIPTOR *entry)
+{
+    if (entry->Attribute & ATTRIBUTE_SPECIFIC_PURPOSE)
+        return QUARRY_MEMORY_RESERVED;
+    switch (entry->Type) {
+    case EfiConventionalMemory:
+        return QUARRY_MEMORY_USABLE;
+    case EfiBootServicesCode:
+    case EfiBootServicesData:
+        return QUARRY_MEMORY_RECLAIMABLE;
+    default: /* ours (loader), the firmware's at run time, ACPI's, devices', unknown */
+        return QUARRY_MEMORY_RESERVED;
+    }
+}
+
+static void note_executable(const EFI_MEMORY_DESCRIPTOR *entry)
+{
+    bool called_later =
+        entry->Type == EfiRuntimeServicesCode || entry->Type == EfiRuntimeServicesData;
+    if (called_later && handoff.executable_count < HANDOFF_EXECUTABLES_MAX)
+        handoff.executables[handoff.executable_count++] =
+            (struct address_range){entry->PhysicalStart, entry->NumberOfPages * EFI_PAGE_SIZE};
+}
+
+static void translate_map(const struct firmware_map *map)
+{
+    for (size_t i = 0; i < map_count(map) && handoff.region_count < handoff.region_capacity; i++) {
+        const EFI_MEMORY_DESCRIPTOR *entry = map_entry(map, i);
+        note_executable(entry);
+        if (!is_memory(entry->Type))
+            continue; /* neither mapped nor given to anybody */
+        handoff.regions[handoff.region_count++] = (struct quarry_memory_region){
+            .base = entry->PhysicalStart,
+            .bytes = entry->NumberOfPages * EFI_PAGE_SIZE,
+            .kind = kind_of(entry),
+        };
+    }
+}
+
+static bool leave_boot_services(EFI_HANDLE image, struct firmware_map *map)
+{
+    for (unsigned try = 0; try < 8; try++) {
+        if (EFI_ERROR(get_map(map)))
+            return false;
+        if (!EFI_ERROR(uefi_call_wrapper(services->ExitBootServices, 2, image, map->key)))
+            return true;
+    }
+    return false;
+}
+
+void firmware_reset(bool power_off)
+{
+    if (runtime != NULL)
+        uefi_call_wrapper(runtime->ResetSystem, 4, power_off ? EfiResetShutdown : EfiResetCold,
+                          EFI_SUCCESS, 0, NULL);
+}
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+{
+    table = system;
+    services = system->BootServices;
+    runtime = system->RuntimeServices;
+    uefi_call_wrapper(services->SetWatchdogTimer, 4, 0, 0, 0, NULL);
+    print(u"Quarry takes over ...\r\n");
+    read_options(image);
+    read_firmware_name();
+    find_framebuffer();
+    read_acpi();
+    measure_clock();
+    struct firmware_map map;
+    if (!allocate_memory(&map))
+        return fail(u"the firmware gives no memory");
+    if (!leave_boot_services(image, &map))
+        return fail(u"the firmware does not let go");
+    interrupts_off();
+    translate_map(&map);
+    harness_main(&handoff);
+}

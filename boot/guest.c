@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* The platform of tests in the guest; see guest.h. */
+#include "boot/guest.h"
+
+#include <quarry/quarry.h>
+
+#include "arch/x86_64/clock.h"
+#include "arch/x86_64/interrupts.h"
+#include "arch/x86_64/smp.h"
+#include "boot/console.h"
+#include "lib/atomic.h"
+#include "tests/framework/platform.h"
+
+static const struct handoff *handoff;
+static void (*tick_handler)(void);
+static unsigned ticks_inside; /* CPUs that may be in the tick handler now */
+static platform_stop_handler *stop_handler;
+
+static void on_timer(void)
+{
+    atomic_fetch_add(&ticks_inside, 1);
+    void (*handler)(void) = atomic_load_acquire(&tick_handler);
+    /* A CPU that was never online in this heap has no cache to allocate from. */
+    if (handler != NULL && quarry_port_cpu_cache() != NULL)
+        handler();
+    atomic_fetch_sub(&ticks_inside, 1);
+}
+
+static void on_drain(void)
+{
+    quarry_drain_interrupt();
+}
+
+static void ask_to_drain(unsigned cpu)
+{
+    if (cpu < smp_cpu_count())
+        smp_interrupt(cpu, VECTOR_DRAIN);
+}
+
+void guest_init(const struct handoff *given)
+{
+    handoff = given;
+    interrupts_set_handler(VECTOR_TIMER, on_timer);
+    interrupts_set_handler(VECTOR_DRAIN, on_drain);
+}
+
+void guest_stopped(const char *report)
+{
+    if (stop_handler != NULL)
+        stop_handler(report);
+}
+
+size_t guest_reclaimed_frames(void)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < handoff->region_count; i++)
+        if (handoff->regions[i].kind == QUARRY_MEMORY_RECLAIMABLE)
+            bytes += handoff->regions[i].bytes;
+    return bytes / 4096;
+}
+
+void platform_print(const char *text)
+{
+    console_print("%s", text);
+}
+
+unsigned platform_cpu_count(void)
+{
+    return smp_cpu_count();
+}
+
+void platform_run(unsigned cpus, void (*work)(void *argument), void *argument)
+{
+    smp_run(cpus, work, argument);
+}
+
+uint64_t platform_milliseconds(void)
+{
+    return clock_microseconds() / 1000;
+}
+
+void platform_setup(struct quarry_setup *setup)
+{
+    *setup = (struct quarry_setup){
+        .regions = handoff->regions,
+        .region_count = handoff->region_count,
+        .direct_map = 0,
+        .cpus = handoff->cpus.count,
+        .interrupt_cpu = ask_to_drain,
+    };
+}
+
+void platform_forget_caches(void)
+{
+    for (unsigned i = 0; i < smp_cpu_count(); i++)
+        smp_cpu(i)->cache = NULL;
+}
+
+/* Returns only when no CPU is in the old handler any more. */
+void platform_on_tick(void (*handler)(void))
+{
+    atomic_store_release(&tick_handler, handler);
+    while (handler == NULL && atomic_load_acquire(&ticks_inside) > 0)
+        quarry_port_pause();
+}
+
+void platform_on_stop(platform_stop_handler *handler)
+{
+    stop_handler = handler;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The harness: the machine is ours, and Quarry is shown to work on it.
+ *
+ *   1. The machine stands on its own: page tables, descriptor tables, stacks, interrupts, clock.
+ *   2. Quarry takes the memory, and then what the firmware's boot services occupied.
+ *   3. Every CPU is started.
+ *   4. The tests run, then the stress loops, on all of them.
+ *   5. A summary, and an exit status for QEMU, or a result on the screen.
+ *
+ * All that the harness needs for itself lies in one block that the firmware gave (handoff.h), so
+ * Quarry can be started afresh for each test over all of the memory.
+ */
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/clock.h"
+#include "arch/x86_64/instructions.h"
+#include "arch/x86_64/interrupts.h"
+#include "arch/x86_64/machine.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/smp.h"
+#include "boot/bench.h"
+#include "boot/console.h"
+#include "boot/guest.h"
+#include "boot/handoff.h"
+#include "boot/options.h"
+#include "lib/bits.h"
+#include "tests/framework/test.h"
+#include "tests/stress/stress.h"
+
+#define TIMER_HERTZ 100u
+#define CPU_DEADLINE_MS 1000u
+#define KEY_WAIT_SECONDS 3600u
+
+static struct handoff *handoff;
+static struct options options;
+
+/* Labels of linker.ld: the image's sections. */
+extern const char image_start[], text_start[], text_end[], rodata_start[], rodata_end[];
+
+/* ---- memory of the harness ---- */
+
+size_t handoff_work_bytes(unsigned cpus, uint64_t mapped_bytes, size_t pieces)
+{
+    return paging_bytes_needed(mapped_bytes, pieces + 8 + 2ul * cpus) +
+           cpus * (sizeof(struct cpu) + CPU_STACK_AREA_BYTES) + 3 * 4096;
+}
+
+/* A piece of the work memory, from its front, page-aligned. */
+static uintptr_t take_work(size_t bytes)
+{
+    uintptr_t taken = handoff->work;
+    bytes = round_up(bytes, 4096);
+    handoff->work += bytes;
+    handoff->work_bytes -= bytes;
+    return taken;
+}
+
+static struct smp_memory take_cpu_memory(void)
+{
+    unsigned cpus = handoff->cpus.count;
+    return (struct smp_memory){
+        .trampoline = handoff->low_page,
+        .stack_areas = take_work(cpus * CPU_STACK_AREA_BYTES),
+        .cpus = (struct cpu *)take_work(cpus * sizeof(struct cpu)),
+    };
+}
+
+/* ---- page tables ---- */
+
+static void map_memory(void)
+{
+    for (size_t i = 0; i < handoff->region_count; i++)
+        paging_map(handoff->regions[i].base, handoff->regions[i].bytes);
+    if (handoff->framebuffer.base != 0)
+        paging_map(handoff->framebuffer.base, handoff->framebuffer.bytes);
+    if (apic_base() != 0)
+        paging_map(apic_base(), 4096);
+}
+
+static void protect_memory(void)
+{
+    for (size_t i = 0; i < handoff->executable_count; i++)
+        paging_protect(handoff->executables[i].base, handoff->executables[i].bytes, PAGING_ALL);
+    paging_protect((uintptr_t)text_start, (size_t)(text_end - text_start), PAGING_READ_EXECUTE);
+    paging_protect((uintptr_t)rodata_start, (size_t)(rodata_end - rodata_start), PAGING_READ);
+    paging_protect(handoff->low_page, 4096, PAGING_ALL);
+    paging_protect(0, 4096, PAGING_NONE); /* a NULL that is followed faults */
+}
+
+static void build_paging(void)
+{
+    size_t bytes = handoff->work_bytes;
+    paging_init(take_work(bytes), bytes);
+    map_memory();
+    protect_memory();
+}
+
+/* ---- the way out ---- */
+
+static _Noreturn void finish(bool passed)
+{
+    console_status(passed ? SCREEN_GOOD : SCREEN_BAD, " %s   press a key to switch off",
+                   passed ? "PASSED" : "FAILED");
+    if (options.wait)
+        machine_wait_key(KEY_WAIT_SECONDS);
+    machine_qemu_exit(passed);
+    machine_wait_key(KEY_WAIT_SECONDS);
+    interrupts_off();
+    firmware_reset(true);
+    firmware_reset(false);
+    halt_forever();
+}
+
+static void stop(const char *report)
+{
+    interrupts_off();
+    console_report(report);
+    console_print("\nFAILED: stopped\n");
+    finish(false);
+}
+
+_Noreturn void quarry_port_panic(const char *report)
+{
+    guest_stopped(report); /* a test may have expected it */
+    stop(report);
+    halt_forever();
+}
+
+/* ---- what there is ---- */
+
+static unsigned mebibytes(uint64_t bytes)
+{
+    return (unsigned)(bytes >> 20);
+}
+
+static void report_machine(void)
+{
+    char name[49];
+    machine_processor_name(name);
+    console_print("firmware    %s%s\n", handoff->firmware, machine_is_qemu() ? " (QEMU)" : "");
+    console_print("processor   %s, clock %lu MHz\n", name, clock_ticks_per_second() / 1000000);
+    console_print("image       at %#lx\n", (unsigned long)(uintptr_t)image_start);
+    if (handoff->framebuffer.base != 0)
+        console_print("screen      %ux%u\n", handoff->framebuffer.width,
+                      handoff->framebuffer.height);
+}
+
+static void report_memory(size_t reclaimed)
+{
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    console_print("memory      %u MiB usable: %zu frames, of them %zu from boot services\n",
+                  mebibytes(stats.frames_total * 4096), stats.frames_total, reclaimed);
+    console_print("tables      %zu KiB taken by Quarry at the start (%zu KiB lost)\n",
+                  stats.boot_bytes / 1024, stats.lost_bytes / 1024);
+}
+
+/* ---- CPUs ---- */
+
+static unsigned cpus_wanted(void)
+{
+    unsigned all = handoff->cpus.count;
+    return options.cpus > 0 && options.cpus < all ? options.cpus : all;
+}
+
+static void start_cpus(void)
+{
+    unsigned wanted = cpus_wanted();
+    unsigned silent = 0;
+    for (unsigned i = 1; i < wanted; i++) {
+        if (smp_start(handoff->cpus.apic_ids[i], CPU_DEADLINE_MS,
+                      options.no_timer ? 0 : TIMER_HERTZ))
+            continue;
+        silent++;
+        console_print("not ok: the CPU with APIC id %u does not answer and is left out\n",
+                      handoff->cpus.apic_ids[i]);
+    }
+    console_print("cpus        %u running, %u silent, %u not wanted\n", smp_cpu_count(), silent,
+                  handoff->cpus.count - wanted + handoff->cpus.beyond);
+}
+
+/* ---- faults on demand ---- */
+
+static bool same(const char *left, const char *right)
+{
+    while (*left != 0 && *left == *right)
+        left++, right++;
+    return *left == *right;
+}
+
+static void break_something(void)
+{
+    if (same(options.fault, "page"))
+        *(volatile int *)handoff->regions[0].base = 1; /* page 0 is not mapped */
+    if (same(options.fault, "stop"))
+        quarry_free((void *)(uintptr_t)0x123456789a0u);
+    if (same(options.fault, "hang"))
+        for (;;)
+            quarry_port_pause();
+}
+
+/* ---- the run ---- */
+
+static _Noreturn void run_everything(void)
+{
+    struct test_result result = {0};
+    console_status(SCREEN_TITLE, " tests and stress loops are running ...");
+    stress_set_seconds(options.stress_seconds);
+    if (!same(options.tests, "none"))
+        result = test_run_all(options.tests);
+    test_heap_fresh();
+    if (options.bench)
+        bench_run();
+    struct quarry_stats stats;
+    quarry_scavenge();
+    quarry_stats(&stats);
+    console_print(
+        "\nsummary     %u cpus, %u MiB, %zu of %zu frames free, heap verified, %lu.%lu s\n",
+        smp_cpu_count(), mebibytes(stats.frames_total * 4096), stats.frames_free,
+        stats.frames_total, clock_microseconds() / 1000000, clock_microseconds() / 100000 % 10);
+    quarry_verify();
+    bool passed = result.failed == 0 && (result.passed > 0 || same(options.tests, "none"));
+    console_print("%s: %u passed, %u failed\n", passed ? "PASSED" : "FAILED", result.passed,
+                  result.failed);
+    finish(passed);
+}
+
+/* On the harness's own stack. */
+static void on_own_stack(void *argument)
+{
+    (void)argument;
+    apic_init();
+    interrupts_set_fault_sink(stop);
+    guest_init(handoff);
+    report_machine();
+    if (options.unknown != NULL)
+        console_print("# not understood, from here on: %s\n", options.unknown);
+    test_heap_fresh();
+    report_memory(guest_reclaimed_frames());
+    apic_timer_calibrate();
+    if (!options.no_timer)
+        apic_timer_start(TIMER_HERTZ);
+    interrupts_on();
+    start_cpus();
+    break_something();
+    run_everything();
+}
+
+_Noreturn void harness_main(struct handoff *given)
+{
+    handoff = given;
+    options = options_parse(handoff->options);
+    clock_init(handoff->ticks_per_second);
+    console_init(&handoff->framebuffer);
+    screen_title("Quarry   a memory allocator for kernels");
+    console_print("\nQuarry owns the machine\n\n");
+    struct smp_memory memory = take_cpu_memory();
+    build_paging();
+    paging_load();
+    interrupts_init();
+    smp_init(&memory, handoff->cpus.apic_ids[0]);
+    stack_switch(cpu_stack_top(smp_cpu(0)), on_own_stack, NULL);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the user asked for, in one line of words:
+ *
+ *     tests=TEXT      run only the tests whose names contain TEXT; tests=none: none
+ *     stress=SECONDS  the stress loops share so many seconds, instead of a fixed number of rounds
+ *     cpus=N          use no more than N CPUs
+ *     notimer         no timer interrupts
+ *     bench           print what allocation costs, in instructions under -icount
+ *     wait            keep the result on the screen until a key is pressed
+ *     fault=NAME      break something, to see that it is reported: page, stop, hang
+ */
+#ifndef BOOT_OPTIONS_H
+#define BOOT_OPTIONS_H
+
+#include <stdbool.h>
+
+struct options {
+    char tests[48];
+    char fault[16];
+    unsigned stress_seconds;
+    unsigned cpus;
+    bool no_timer;
+    bool bench;
+    bool wait;
+    const char *unknown; /* the first word that is none of these; NULL: all were understood */
+};
+
+/* `text` must stay. Of a word that comes twice the last counts. */
+struct options options_parse(const char *text);
+
+#endif

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Boots Quarry's image in QEMU.
+
+As a program:   qemu.py --image IMAGE boot|gdb [options]    (make run, make gdb)
+As a module:    Guest(...).run() for the tests; see run.py
+
+The guest tells its result by the isa-debug-exit device: 33 for passed, 35 for failed. A guest that
+is not done at its deadline is killed, and the last lines of its output are shown.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+EXIT_PASSED = 33
+LINES_SHOWN = 40
+
+
+class Guest:
+    """One boot. Everything it writes lies in a folder of its own, so many may run at once."""
+
+    def __init__(self, image, smp=4, memory="512M", arguments="", machine="q35", cpu="max",
+                 accel="tcg", icount=False, extra=()):
+        self.image = pathlib.Path(image)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="quarry-"))
+        self.output = ""
+        shutil.copy(VARIABLES, self.folder / "variables.fd")
+        threads = "single" if icount else "multi"
+        accelerator = f"tcg,thread={threads}" if accel == "tcg" else accel
+        self.command = [
+            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+            "-machine", machine, "-accel", accelerator, "-cpu", "host" if accel == "kvm" else cpu,
+            "-smp", str(smp), "-m", memory,
+            "-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}",
+            "-drive", f"if=pflash,format=raw,file={self.folder / 'variables.fd'}",
+            "-drive", f"if=none,id=disk,format=raw,readonly=on,file={self.image}",
+            "-device", "virtio-blk-pci,drive=disk,bootindex=0",
+            "-vga", "std", "-display", "none", "-serial", "stdio",
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+            "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off",
+        ]
+        if icount:
+            self.command += ["-icount", "shift=0,sleep=off"]
+        if arguments:
+            # A comma would begin another of QEMU's own options.
+            text = arguments.replace(",", ",,")
+            self.command += ["-fw_cfg", f"name=opt/quarry/options,string={text}"]
+        self.command += extra
+
+    def run(self, deadline, echo=None):
+        """Returns the exit status (None: killed at the deadline). Output is in self.output."""
+        process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+        killed = threading.Event()
+
+        def kill():
+            killed.set()
+            process.kill()
+
+        timer = threading.Timer(deadline, kill)
+        timer.start()
+        try:
+            for line in process.stdout:
+                text = clean(line.decode("utf-8", "replace"))
+                self.output += text
+                if echo:
+                    echo(text)
+        finally:
+            timer.cancel()
+            process.kill()
+            status = process.wait()
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return None if killed.is_set() else status
+
+    def last_lines(self):
+        return "".join(self.output.splitlines(keepends=True)[-LINES_SHOWN:])
+
+
+def clean(text):
+    """Without the escape sequences and carriage returns of the firmware's console."""
+    out = []
+    i = 0
+    while i < len(text):
+        if text[i] == "\x1b":
+            i += 1
+            if i < len(text) and text[i] == "[":
+                i += 1
+                while i < len(text) and not text[i].isalpha():
+                    i += 1
+            i += 1
+            continue
+        if text[i] != "\r":
+            out.append(text[i])
+        i += 1
+    return "".join(out)
+
+
+class Monitor:
+    """QEMU's machine protocol, as far as it is needed."""
+
+    def __init__(self, path, patience=10):
+        end = time.monotonic() + patience
+        while True:
+            try:
+                self.socket = socket.socket(socket.AF_UNIX)
+                self.socket.connect(str(path))
+                break
+            except OSError:
+                self.socket.close()
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+        self.stream = self.socket.makefile("rw")
+        self.stream.readline()
+        self.ask("qmp_capabilities")
+
+    def ask(self, command, **arguments):
+        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.stream.flush()
+        while True:
+            answer = json.loads(self.stream.readline())
+            if "return" in answer or "error" in answer:
+                return answer
+
+
+def take_screenshots(guest, pattern, stop):
+    """Every two seconds, and when the result is on the screen; FILE.png, the last one stays."""
+    try:
+        monitor = Monitor(guest.folder / "qmp")
+        while not stop.wait(2):
+            monitor.ask("screendump", filename=str(pathlib.Path(pattern).absolute()), format="png")
+    except (OSError, ValueError):
+        pass  # the guest has ended
+
+
+def boot(options):
+    guest = Guest(options.image, options.smp, options.mem, options.args, options.machine,
+                  options.cpu, options.accel, options.icount)
+    start = time.monotonic()
+    shown = {"quarry": False}
+
+    def echo(text):
+        # The firmware's own lines are of no interest.
+        shown["quarry"] = shown["quarry"] or "Quarry" in text
+        if shown["quarry"]:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    stop = threading.Event()
+    if options.screenshot:
+        threading.Thread(target=take_screenshots, args=(guest, options.screenshot, stop),
+                         daemon=True).start()
+    status = guest.run(options.deadline, echo)
+    stop.set()
+    seconds = time.monotonic() - start
+    if status is None:
+        print(guest.last_lines())
+        sys.exit(f"killed after {options.deadline} seconds without a result")
+    if status != EXIT_PASSED:
+        if not shown["quarry"]:
+            print(guest.last_lines())
+        sys.exit(f"QEMU ended with status {status} after {seconds:.1f} s: failed")
+    print(f"QEMU ended after {seconds:.1f} s: passed")
+
+
+def debug(options):
+    """The guest prints where its image lies; gdb needs that address for the symbols."""
+    guest = Guest(options.image, options.smp, options.mem, options.args, options.machine,
+                  options.cpu, options.accel, extra=["-gdb", f"unix:{options.elf}.gdb,server=on,wait=off", "-S"])
+    folder = guest.folder
+    log = folder / "serial"
+    guest.command[guest.command.index("stdio")] = f"file:{log}"
+    process = subprocess.Popen(guest.command, stdin=subprocess.DEVNULL)
+    try:
+        commands = [
+            "set confirm off",
+            f"target remote {options.elf}.gdb",
+            "echo \\nThe guest stands at the reset vector. It waits at its first line of C when the\\n"
+            "echo image is loaded: `continue`, interrupt (Ctrl-C) when `shell cat SERIAL` shows the\\n"
+            "echo image's address, then: add-symbol-file ELF -o ADDRESS\\n",
+            f"echo SERIAL is {log}; ELF is {options.elf}\\n",
+        ]
+        gdb = ["gdb", "-q"]
+        for command in commands:
+            gdb += ["-ex", command]
+        subprocess.run(gdb, check=False)
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--image", required=True)
+    parser.add_argument("--accel", default="tcg")
+    parser.add_argument("--machine", default="q35")
+    parser.add_argument("--cpu", default="max")
+    parser.add_argument("what", choices=["boot", "gdb"])
+    parser.add_argument("--smp", type=int, default=4)
+    parser.add_argument("--mem", default="512M")
+    parser.add_argument("--args", default="")
+    parser.add_argument("--icount", action="store_true")
+    parser.add_argument("--screenshot", help="a PNG file, written every two seconds")
+    parser.add_argument("--deadline", type=float,
+                        default=float(os.environ.get("QUARRY_DEADLINE", "900")))
+    parser.add_argument("--elf")
+    options = parser.parse_args()
+    if options.what == "boot":
+        boot(options)
+    else:
+        debug(options)
+
+
+if __name__ == "__main__":
+    main()
