@@ -72,7 +72,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 	@echo
 	@echo 'Variables: CC=gcc|clang SMP=4 MEM=512M ARGS="..." ACCEL=tcg|kvm MACHINE=q35|pc CPU=max T=substring'
-	@echo 'ARGS: tests=TEXT stress=SECONDS cpus=N notimer bench wait fault=page|stop|hang (boot/options.h)'
+	@echo 'ARGS: tests=TEXT stress=SECONDS cpus=N notimer bench wait fault=page|stop|hang|cpu (boot/options.h)'
 
 # ---- what must be installed ----
 PACKAGES := gcc clang make binutils python3 gnu-efi ovmf qemu-system-x86 mtools xfonts-terminus gdb \

@@ -183,44 +183,65 @@ static bool is_memory(uint32_t type)
            type != EfiMemoryMappedIO && type != EfiMemoryMappedIOPortSpace;
 }
 
+static bool is_called_later(uint32_t type)
+{
+    return type == EfiRuntimeServicesCode || type == EfiRuntimeServicesData;
+}
+
+/* How many different pieces of 2^shift bytes entries of some types touch, at most. */
+static size_t pieces_touched(const struct firmware_map *map, bool (*counts)(uint32_t type),
+                             unsigned shift)
+{
+    size_t pieces = 0;
+    uint64_t last = UINT64_MAX;
+    for (size_t i = 0; i < map_count(map); i++) {
+        const EFI_MEMORY_DESCRIPTOR *entry = map_entry(map, i);
+        if (!counts(entry->Type) || entry->NumberOfPages == 0)
+            continue;
+        uint64_t end = entry->PhysicalStart + entry->NumberOfPages * EFI_PAGE_SIZE - 1;
+        pieces += (end >> shift) - (entry->PhysicalStart >> shift) +
+                  (entry->PhysicalStart >> shift != last);
+        last = end >> shift;
+    }
+    return pieces;
+}
+
 /* Room for the map as it is, and for what our own allocations and the exit will add. */
-static bool prepare_map(struct firmware_map *map, uint64_t *mapped_bytes)
+static bool prepare_map(struct firmware_map *map)
 {
     *map = (struct firmware_map){0};
     get_map(map); /* too small: the firmware says how much it needs */
     map->capacity = map->bytes + 64 * map->stride + 4096;
-    if (!allocate_below((uint64_t)1 << 32, map->capacity, &map->buffer) || EFI_ERROR(get_map(map)))
-        return false;
-    *mapped_bytes = 0;
-    for (size_t i = 0; i < map_count(map); i++)
-        if (is_memory(map_entry(map, i)->Type))
-            *mapped_bytes += map_entry(map, i)->NumberOfPages * EFI_PAGE_SIZE;
-    return true;
+    return allocate_below((uint64_t)1 << 32, map->capacity, &map->buffer) &&
+           !EFI_ERROR(get_map(map));
 }
 
 static bool allocate_memory(struct firmware_map *map)
 {
-    uint64_t mapped_bytes;
-    if (!prepare_map(map, &mapped_bytes))
+    if (!prepare_map(map))
         return false;
-    size_t entries = map->capacity / map->stride + 64;
+    struct mapping_extent extent = {
+        .gibibytes = pieces_touched(map, is_memory, 30),
+        .half_tebibytes = pieces_touched(map, is_memory, 39),
+        .split_large_pages = pieces_touched(map, is_called_later, 21),
+    };
+    handoff.work_bytes = round_up(handoff_work_bytes(handoff.cpus.count, &extent), EFI_PAGE_SIZE);
+    handoff.region_capacity = map->capacity / map->stride;
     uintptr_t regions;
-    handoff.region_capacity = entries;
-    if (!allocate_below((uint64_t)1 << 32, entries * sizeof(struct quarry_memory_region), &regions))
-        return false;
+    bool given = allocate_below((uint64_t)1 << 32,
+                                handoff.region_capacity * sizeof *handoff.regions, &regions) &&
+                 allocate_below((uint64_t)1 << 32, handoff.work_bytes, &handoff.work) &&
+                 /* A page below 640 KiB; never page 0. */
+                 allocate_below(0xa0000, EFI_PAGE_SIZE, &handoff.low_page);
     handoff.regions = (struct quarry_memory_region *)regions;
-    mapped_bytes += handoff.framebuffer.bytes;
-    handoff.work_bytes =
-        round_up(handoff_work_bytes(handoff.cpus.count, mapped_bytes, entries), EFI_PAGE_SIZE);
-    /* A page below 640 KiB; never page 0. */
-    return allocate_below((uint64_t)1 << 32, handoff.work_bytes, &handoff.work) &&
-           allocate_below(0xa0000, EFI_PAGE_SIZE, &handoff.low_page) && handoff.low_page != 0;
+    return given && handoff.low_page != 0;
 }
 
 /* ---- leaving ---- */
 
-#define ATTRIBUTE_SPECIFIC_PURPOSE ((uint64_t)0x40000) /* meant for one driver, says the firmware  \
-                                                        */
+#define ATTRIBUTE_SPECIFIC_PURPOSE                                                                 \
+    ((uint64_t)0x40000) /* meant for one driver, says the firmware                                 \
+                         */
 
 static uint32_t kind_of(const EFI_MEMORY_DESCRIPTOR *entry)
 {
@@ -239,9 +260,7 @@ static uint32_t kind_of(const EFI_MEMORY_DESCRIPTOR *entry)
 
 static void note_executable(const EFI_MEMORY_DESCRIPTOR *entry)
 {
-    bool called_later =
-        entry->Type == EfiRuntimeServicesCode || entry->Type == EfiRuntimeServicesData;
-    if (called_later && handoff.executable_count < HANDOFF_EXECUTABLES_MAX)
+    if (is_called_later(entry->Type) && handoff.executable_count < HANDOFF_EXECUTABLES_MAX)
         handoff.executables[handoff.executable_count++] =
             (struct address_range){entry->PhysicalStart, entry->NumberOfPages * EFI_PAGE_SIZE};
 }

@@ -62,8 +62,15 @@ struct handoff {
     size_t work_bytes;
 };
 
-/* How much work memory the harness needs for so many CPUs and so much mapped memory. */
-size_t handoff_work_bytes(unsigned cpus, uint64_t mapped_bytes, size_t pieces);
+/* How much of the address space there is to map: for the size of the harness's page tables. */
+struct mapping_extent {
+    size_t gibibytes;         /* different GiB that contain memory */
+    size_t half_tebibytes;    /* different 512 GiB */
+    size_t split_large_pages; /* different 2 MiB in which the firmware's own parts lie */
+};
+
+/* How much work memory the harness needs for so many CPUs and so much to map. */
+size_t handoff_work_bytes(unsigned cpus, const struct mapping_extent *extent);
 
 /* Takes the machine over; never returns. In main.c. */
 _Noreturn void harness_main(struct handoff *handoff);

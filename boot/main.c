@@ -42,10 +42,14 @@ extern const char image_start[], text_start[], text_end[], rodata_start[], rodat
 
 /* ---- memory of the harness ---- */
 
-size_t handoff_work_bytes(unsigned cpus, uint64_t mapped_bytes, size_t pieces)
+size_t handoff_work_bytes(unsigned cpus, const struct mapping_extent *extent)
 {
-    return paging_bytes_needed(mapped_bytes, pieces + 8 + 2ul * cpus) +
-           cpus * (sizeof(struct cpu) + CPU_STACK_AREA_BYTES) + 3 * 4096;
+    size_t stack_bytes = cpus * CPU_STACK_AREA_BYTES;
+    /* Beyond the memory: the framebuffer and the APIC. Rights: the image, page 0 and the
+     * trampoline, the guard pages between stacks. */
+    size_t tables = paging_bytes_needed(extent->gibibytes + 4, extent->half_tebibytes + 2,
+                                        extent->split_large_pages + stack_bytes / (2 << 20) + 8);
+    return tables + stack_bytes + cpus * sizeof(struct cpu) + 3 * 4096;
 }
 
 /* A piece of the work memory, from its front, page-aligned. */
@@ -160,14 +164,30 @@ static void report_memory(size_t reclaimed)
 
 /* ---- CPUs ---- */
 
+static bool same(const char *left, const char *right)
+{
+    while (*left != 0 && *left == *right)
+        left++, right++;
+    return *left == *right;
+}
+
 static unsigned cpus_wanted(void)
 {
     unsigned all = handoff->cpus.count;
     return options.cpus > 0 && options.cpus < all ? options.cpus : all;
 }
 
+/* A CPU that does not exist, for fault=cpu; 0xfe is nobody's on any machine met so far. */
+static void add_missing_cpu(void)
+{
+    struct cpu_list *cpus = &handoff->cpus;
+    if (same(options.fault, "cpu") && cpus->count > 1)
+        cpus->apic_ids[1] = 0xfe;
+}
+
 static void start_cpus(void)
 {
+    add_missing_cpu();
     unsigned wanted = cpus_wanted();
     unsigned silent = 0;
     for (unsigned i = 1; i < wanted; i++) {
@@ -183,13 +203,6 @@ static void start_cpus(void)
 }
 
 /* ---- faults on demand ---- */
-
-static bool same(const char *left, const char *right)
-{
-    while (*left != 0 && *left == *right)
-        left++, right++;
-    return *left == *right;
-}
 
 static void break_something(void)
 {

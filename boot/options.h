@@ -8,7 +8,7 @@
  *     notimer         no timer interrupts
  *     bench           print what allocation costs, in instructions under -icount
  *     wait            keep the result on the screen until a key is pressed
- *     fault=NAME      break something, to see that it is reported: page, stop, hang
+ *     fault=NAME      break something, to see that it is reported: page, stop, hang, cpu
  */
 #ifndef BOOT_OPTIONS_H
 #define BOOT_OPTIONS_H

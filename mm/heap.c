@@ -143,6 +143,12 @@ size_t heap_release_idle(void)
     return released;
 }
 
+size_t heap_release_for_frames(void)
+{
+    cpu_cache_drain_own();
+    return heap_release_idle();
+}
+
 void heap_reclaim(unsigned flags)
 {
     if (flags & QUARRY_MAY_WAIT)
@@ -159,8 +165,7 @@ size_t quarry_scavenge_step(void)
 
 size_t quarry_scavenge(void)
 {
-    cpu_cache_drain_own();
-    size_t released = heap_release_idle();
+    size_t released = heap_release_for_frames();
     frame_allocator_drain(&frames.allocator);
     return released;
 }

@@ -40,12 +40,11 @@ static void read_features(void)
     levels = cr4_read() & CR4_FIVE_LEVELS ? 5 : 4;
 }
 
-size_t paging_bytes_needed(uint64_t mapped_bytes, size_t pieces)
+size_t paging_bytes_needed(size_t gibibytes, size_t half_tebibytes, size_t split_large_pages)
 {
-    /* A table of 2 MiB pages per GiB, as if there were no larger ones; for each piece the tables
-     * on the way to both its ends; and what protection splits. */
-    uint64_t tables = divide_up(mapped_bytes, bytes_of_level(3)) + pieces * 8 + 64;
-    return tables * PAGE_BYTES;
+    /* As if there were no pages of 1 GiB, and each 512 GiB stood below a table of its own on all
+     * levels above; and the root. */
+    return (gibibytes + 3 * half_tebibytes + split_large_pages + 1) * PAGE_BYTES;
 }
 
 static uint64_t *table_new(void)

@@ -21,8 +21,11 @@ enum paging_rights {
     PAGING_ALL, /* for firmware code that is called afterwards and writes beside itself */
 };
 
-/* Bytes of tables that mapping `mapped_bytes` in `pieces` pieces may need. */
-size_t paging_bytes_needed(uint64_t mapped_bytes, size_t pieces);
+/*
+ * Bytes of tables for memory that touches so many different GiB, so many different 512 GiB, and of
+ * which parts in so many different 2 MiB get rights of their own.
+ */
+size_t paging_bytes_needed(size_t gibibytes, size_t half_tebibytes, size_t split_large_pages);
 
 /* Tables come from [pool, pool + bytes), page-aligned, below 4 GiB. */
 void paging_init(uintptr_t pool, size_t bytes);

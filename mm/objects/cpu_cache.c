@@ -250,7 +250,9 @@ static void drain(struct cpu_cache *cache)
 void cpu_cache_drain_own(void)
 {
     irq_state irq = quarry_port_irq_save();
-    drain(quarry_port_cpu_cache());
+    struct cpu_cache *cache = quarry_port_cpu_cache();
+    if (cache != NULL) /* frames may be asked for on a CPU that was never online */
+        drain(cache);
     quarry_port_irq_restore(irq);
 }
 

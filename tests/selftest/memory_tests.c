@@ -123,8 +123,8 @@ TEST(memory_idle_in_the_heap_is_not_refused_to_frames)
         list = frame;
         frames++;
     }
-    /* What stays behind is in this CPU's cache. */
-    EXPECT(frames > frames_before * 95 / 100);
+    /* What stays behind are this CPU's stacks and a few tables. */
+    EXPECT(frames + 64 > frames_before);
     while (list != 0) {
         frame = list;
         list = *(uint64_t *)(setup.direct_map + frame);

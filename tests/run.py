@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""All tests, counted: host binaries, and the guest on a matrix of machines.
+
+    run.py --image IMAGE [--host PROGRAM] [--asan PROGRAM] [--tsan PROGRAM] [--filter TEXT]
+
+Each host program and each boot prints TAP and closes with "N passed, N failed"; the counts are
+added up. A run that ends in another way, or too late, counts as one failure, and its last lines
+are shown. The last line is "N passed, N failed"; the exit status is 0 if none failed.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "qemu"))
+from qemu import EXIT_PASSED, Guest  # noqa: E402
+
+EXIT_FAILED = 35
+COUNT = re.compile(r"(\d+) passed, (\d+) failed")
+# (name, CPUs, memory, machine, CPU model, options). At least: 1, 2, 4, 16 and once 64 CPUs; 64 MiB
+# to 6 GiB; both chipsets; an old and a new CPU model.
+MATRIX = [
+    ("64 cpus, 1 GiB, q35, max", 64, "1G", "q35", "max", ""),
+    ("16 cpus, 512 MiB, q35, max", 16, "512M", "q35", "max", ""),
+    ("4 cpus, 6 GiB, q35, max", 4, "6G", "q35", "max", ""),
+    ("4 cpus, 3 GiB, pc, qemu64", 4, "3G", "pc", "qemu64", ""),
+    ("4 cpus, 256 MiB, q35, qemu64", 4, "256M", "q35", "qemu64", ""),
+    ("1 cpu, 256 MiB, pc, max", 1, "256M", "pc", "max", ""),
+    ("2 cpus, 64 MiB, q35, max", 2, "64M", "q35", "max", ""),
+    ("2 cpus of 4, no timer, 256 MiB, q35, max", 4, "256M", "q35", "max", "cpus=2 notimer"),
+    ("4 cpus, one of them silent, 256 MiB, q35, max", 4, "256M", "q35", "max", "fault=cpu"),
+]
+# What must end badly, and what it must say: (name, options, text, exit status or None for killed).
+FAULTS = [
+    ("a page fault is reported", "tests=none fault=page",
+     r"fault: page fault .vector 14.*\n  rip .*cr2 0000000000000000", EXIT_FAILED),
+    ("a stop is reported", "tests=none fault=stop",
+     r"quarry: bad free: foreign pointer\n  address  0x00000123456789a0", EXIT_FAILED),
+    ("a hang is killed", "tests=none fault=hang", r"cpus +2 running", None),
+]
+HOST_DEADLINE = 600
+GUEST_DEADLINE = 600
+HANG_DEADLINE = 25
+
+
+class Result:
+    def __init__(self, name):
+        self.name = name
+        self.passed = 0
+        self.failed = 0
+        self.output = ""
+        self.seconds = 0.0
+
+    def fail(self, why):
+        self.failed += 1
+        self.output += f"\n{why}\n"
+
+
+def count(result, output):
+    """The last closing line decides."""
+    lines = COUNT.findall(output)
+    if lines:
+        result.passed, result.failed = map(int, lines[-1])
+    return bool(lines)
+
+
+def run_program(name, command):
+    result = Result(name)
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors="replace", timeout=HOST_DEADLINE, check=False)
+        result.output = done.stdout
+        counted = count(result, done.stdout)
+        if not counted or (done.returncode != 0 and result.failed == 0):
+            result.fail(f"ended with status {done.returncode}")
+    except subprocess.TimeoutExpired as late:
+        result.output = (late.stdout or b"").decode("utf-8", "replace")
+        result.fail(f"killed after {HOST_DEADLINE} seconds")
+    return result
+
+
+def run_guest(options, name, smp, memory, machine, cpu, arguments):
+    result = Result(name)
+    words = f"{arguments} tests={options.filter}" if options.filter else arguments
+    guest = Guest(options.image, smp, memory, words, machine, cpu, options.accel)
+    status = guest.run(GUEST_DEADLINE)
+    result.output = guest.output
+    counted = count(result, guest.output)
+    if status is None:
+        result.fail(f"killed after {GUEST_DEADLINE} seconds")
+    elif not counted or (status != EXIT_PASSED and result.failed == 0):
+        result.fail(f"QEMU ended with status {status}")
+    if "fault=cpu" in arguments and "does not answer and is left out" not in guest.output:
+        result.fail("the silent CPU was not reported")
+    return result
+
+
+def run_fault(options, name, arguments, text, expected):
+    result = Result(name)
+    guest = Guest(options.image, 2, "256M", arguments, accel=options.accel)
+    status = guest.run(HANG_DEADLINE if expected is None else GUEST_DEADLINE)
+    result.output = guest.output
+    if status == expected and re.search(text, guest.output):
+        result.passed = 1
+    else:
+        result.fail(f"QEMU ended with status {status}, expected {expected} and: {text}")
+    return result
+
+
+def jobs(options):
+    for kind in ("host", "asan", "tsan"):
+        program = getattr(options, kind)
+        if program:
+            command = [program] + ([options.filter] if options.filter else [])
+            yield f"{kind}: {program}", run_program, (command,)
+    if options.image:
+        for name, *rest in MATRIX:
+            yield f"guest: {name}", lambda n, *a: run_guest(options, n, *a), tuple(rest)
+        for name, *rest in FAULTS if not options.filter else []:
+            yield f"guest: {name}", lambda n, *a: run_fault(options, n, *a), tuple(rest)
+
+
+def timed(work, name, arguments):
+    start = time.monotonic()
+    result = work(name, *arguments)
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("image", "host", "asan", "tsan"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--accel", default="tcg")
+    parser.add_argument("--filter", default="")
+    options = parser.parse_args()
+    passed = failed = 0
+    workers = max(1, min(4, os.cpu_count() or 1))
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(timed, work, name, arguments)
+                   for name, work, arguments in jobs(options)]
+        for done in concurrent.futures.as_completed(running):
+            result = done.result()
+            passed += result.passed
+            failed += result.failed
+            word = "ok    " if result.failed == 0 else "NOT OK"
+            print(f"{word} {result.name}: {result.passed} passed, {result.failed} failed, "
+                  f"{result.seconds:.0f} s", flush=True)
+            if result.failed:
+                shown = [line for line in result.output.splitlines() if not line.startswith("ok ")]
+                print("\n".join(shown[-60:]), flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(0 if failed == 0 and passed > 0 else 1)
+
+
+if __name__ == "__main__":
+    main()
