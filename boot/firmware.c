@@ -105,12 +105,11 @@ static void find_framebuffer(void)
 
 static bool same_guid(const EFI_GUID *left, const EFI_GUID *right)
 {
-    const unsigned char *a = (const unsigned char *)left;
-    const unsigned char *b = (const unsigned char *)right;
-    for (size_t i = 0; i < sizeof *left; i++)
-        if (a[i] != b[i])
-            return false;
-    return true;
+    bool same =
+        left->Data1 == right->Data1 && left->Data2 == right->Data2 && left->Data3 == right->Data3;
+    for (size_t i = 0; i < sizeof left->Data4; i++)
+        same = same && left->Data4[i] == right->Data4[i];
+    return same;
 }
 
 static void read_acpi(void)

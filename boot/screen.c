@@ -86,7 +86,7 @@ static void draw_bar(uint32_t at_row, const char *text, uint32_t colour, uint32_
     if (frame.base == 0)
         return;
     fill_lines(row_top(at_row), row_top(at_row) + row_height(), background);
-    for (uint32_t i = 0; text[i] != 0 && i < columns; i++)
+    for (uint32_t i = 0; i < columns && text[i] != 0; i++)
         draw_glyph(i, at_row, text[i], colour, background);
 }
 

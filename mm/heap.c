@@ -143,10 +143,16 @@ size_t heap_release_idle(void)
     return released;
 }
 
-size_t heap_release_for_frames(void)
+/* With this CPU's cache: what the frame allocator calls before it refuses. */
+static size_t release_for_frames(void)
 {
     cpu_cache_drain_own();
     return heap_release_idle();
+}
+
+void heap_offer_idle_memory(void)
+{
+    frames.reclaim = release_for_frames;
 }
 
 void heap_reclaim(unsigned flags)
@@ -165,7 +171,7 @@ size_t quarry_scavenge_step(void)
 
 size_t quarry_scavenge(void)
 {
-    size_t released = heap_release_for_frames();
+    size_t released = release_for_frames();
     frame_allocator_drain(&frames.allocator);
     return released;
 }

@@ -26,8 +26,8 @@ void heap_reclaim(unsigned flags);
 /* Shared caches and idle arenas, back to the frame allocator; returns the frames. */
 size_t heap_release_idle(void);
 
-/* The same, with this CPU's cache: what the frame allocator calls before it refuses. */
-size_t heap_release_for_frames(void);
+/* From now on the frame allocator asks the heap for its idle memory before it refuses. */
+void heap_offer_idle_memory(void);
 
 /* The way of all that the fast path does not do, from class 0 or after a miss. */
 void *heap_alloc_slow(size_t bytes, unsigned size_class, unsigned flags);

@@ -70,7 +70,7 @@ enum quarry_status quarry_init(const struct quarry_setup *setup)
     heap.boot_bytes = boot_memory_close(&boot);
     heap.interrupt_cpu = setup->interrupt_cpu;
     frames.direct_map = setup->direct_map;
-    frames.reclaim = heap_release_for_frames;
+    heap_offer_idle_memory();
     frame_allocator_open(&frames.allocator);
     cpu_caches_set_budget(frames.allocator.total_frames << FRAME_SHIFT);
     return QUARRY_OK;

@@ -135,8 +135,10 @@ void interrupt_dispatch(const struct interrupt_frame *frame)
     if (frame->vector == VECTOR_SPURIOUS || frame->vector == VECTOR_NMI)
         return; /* a spurious one is not acknowledged, by the manual; an NMI means nothing here */
     void (*handler)(void) = handlers[frame->vector];
-    if (frame->vector < EXCEPTIONS || handler == NULL)
+    if (frame->vector < EXCEPTIONS || handler == NULL) {
         report_fault(frame);
-    handler();
-    apic_acknowledge();
+    } else {
+        handler();
+        apic_acknowledge();
+    }
 }

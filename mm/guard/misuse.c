@@ -63,9 +63,10 @@ void misuse_stop(const char *operation, const void *address)
     const struct span *span = span_of_address(address);
     if (span == NULL)
         stop_outside_spans(operation, address);
-    if (span->size_class == 0)
+    else if (span->size_class == 0)
         stop_in_large(operation, address, span);
-    stop_in_small(operation, address, span);
+    else
+        stop_in_small(operation, address, span);
 }
 
 void misuse_stop_size(const void *address, size_t said_bytes, size_t object_bytes)

@@ -29,7 +29,7 @@ static size_t bitmap_words(unsigned slots)
 static struct span *descriptor_create(unsigned slots)
 {
     unsigned pool = 0;
-    while (pool_slots[pool] < slots)
+    while (pool + 1 < POOL_COUNT && pool_slots[pool] < slots)
         pool++;
     struct span *span = metadata_pool_take(&pools[pool]);
     if (span == NULL) {

@@ -31,14 +31,11 @@ void test_note(const char *format, ...)
     platform_print("\n");
 }
 
-bool test_check(bool passed, const char *text, const char *file, int line)
+void test_fail(const char *text, const char *file, int line)
 {
-    if (!passed) {
-        /* The first few say enough; a loop could say it a million times. */
-        if (atomic_fetch_add(&failures, 1) < 5)
-            test_note("%s:%d: failed: %s", file, line, text);
-    }
-    return passed;
+    /* The first few say enough; a loop could say it a million times. */
+    if (atomic_fetch_add(&failures, 1) < 5)
+        test_note("%s:%d: failed: %s", file, line, text);
 }
 
 void test_skip(const char *why)

@@ -40,8 +40,16 @@ struct test {
             return;                                                                                \
     } while (0)
 
+/* Notes a failure of the test that runs. Any CPU. */
+void test_fail(const char *text, const char *file, int line);
+
 /* Notes a failure if `passed` is false; returns `passed`. Any CPU. */
-bool test_check(bool passed, const char *text, const char *file, int line);
+static inline bool test_check(bool passed, const char *text, const char *file, int line)
+{
+    if (!passed)
+        test_fail(text, file, line);
+    return passed;
+}
 
 /* Says why the test that runs cannot be done here; it counts as passed, and the line shows it. */
 void test_skip(const char *why);
