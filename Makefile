@@ -47,7 +47,7 @@ HOST_SOURCES  := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES)
                  tests/framework/platform_linux.c $(sort $(wildcard arch/linux/*.c))
 
 COMPILER := $(notdir $(firstword $(CC)))
-GUEST := build/guest-$(COMPILER)
+GUEST := build/guest-$(COMPILER)$(if $(filter 1,$(DEBUG)),-debug)
 HOST  := build/host-$(COMPILER)
 ASAN  := build/asan-$(COMPILER)
 TSAN  := build/tsan-$(COMPILER)
@@ -72,7 +72,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 	@echo
 	@echo 'Variables: CC=gcc|clang SMP=4 MEM=512M ARGS="..." ACCEL=tcg|kvm MACHINE=q35|pc CPU=max T=substring'
-	@echo 'ARGS: tests=TEXT stress=SECONDS cpus=N notimer bench wait fault=page|stop|hang|cpu (boot/options.h)'
+	@echo 'ARGS: tests=TEXT stress=SECONDS cpus=N notimer bench debug wait fault=page|stop|hang|cpu (boot/options.h)'
 
 # ---- what must be installed ----
 PACKAGES := gcc clang make binutils python3 gnu-efi ovmf qemu-system-x86 mtools xfonts-terminus gdb \
@@ -175,15 +175,22 @@ $(TSAN)/run-tests: $(call objects,$(TSAN),$(HOST_SOURCES))
 	$(SAY) LD '$@'
 	$(Q)$(CC) -pthread -fsanitize=thread -o $@ $^
 
-test: image $(HOST)/run-tests $(ASAN)/run-tests $(TSAN)/run-tests $(GUEST)/quarry.o ## all tests: host, sanitizers, guest; ends with a count
+# The guest is also built with assertions, and by the other compiler: one boot each.
+.PHONY: variants
+variants:
+	@$(MAKE) --no-print-directory DEBUG=1 image
+	@$(MAKE) --no-print-directory CC=clang DEBUG=0 image
+
+test: image variants $(HOST)/run-tests $(ASAN)/run-tests $(TSAN)/run-tests $(GUEST)/quarry.o ## all tests: host, sanitizers, guest; ends with a count
 	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests \
-	   --image $(GUEST)/quarry.img --accel $(ACCEL) --filter "$(T)"
+	   --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) --filter "$(T)" \
+	   --variant build/guest-$(COMPILER)-debug/quarry.img --variant build/guest-clang/quarry.img
 
 test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
 	@$(HOST)/run-tests $(T)
 
 test-qemu: image ## the boot matrix: CPUs, memory sizes, machines (T=substring)
-	@$(PYTHON) tests/run.py --image $(GUEST)/quarry.img --accel $(ACCEL) --filter "$(T)"
+	@$(PYTHON) tests/run.py --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) --filter "$(T)"
 
 asan: $(ASAN)/run-tests ## the host tests and SECONDS of threaded stress under address and UB sanitizers
 	@$(ASAN)/run-tests $(T)

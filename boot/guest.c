@@ -64,6 +64,11 @@ void platform_print(const char *text)
     console_print("%s", text);
 }
 
+void platform_progress(unsigned number, unsigned total, const char *name)
+{
+    console_status(SCREEN_TITLE, " test %u of %u: %s ...", number, total, name);
+}
+
 unsigned platform_cpu_count(void)
 {
     return smp_cpu_count();

@@ -241,6 +241,16 @@ static _Noreturn void run_everything(void)
     finish(passed);
 }
 
+/* Set by the debugger (make gdb), which reads the address here to know where the symbols are. */
+static volatile bool debugger_attached;
+
+static void wait_for_debugger(void)
+{
+    console_print("waiting for a debugger, image at %#lx\n", (unsigned long)(uintptr_t)image_start);
+    while (!debugger_attached)
+        quarry_port_pause();
+}
+
 /* On the harness's own stack. */
 static void on_own_stack(void *argument)
 {
@@ -270,6 +280,8 @@ _Noreturn void harness_main(struct handoff *given)
     console_init(&handoff->framebuffer);
     screen_title("Quarry   a memory allocator for kernels");
     console_print("\nQuarry owns the machine\n\n");
+    if (options.debug)
+        wait_for_debugger();
     struct smp_memory memory = take_cpu_memory();
     build_paging();
     paging_load();

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """All tests, counted: host binaries, and the guest on a matrix of machines.
 
-    run.py --image IMAGE [--host PROGRAM] [--asan PROGRAM] [--tsan PROGRAM] [--filter TEXT]
+    run.py --image IMAGE [--elf ELF] [--host PROGRAM] [--asan PROGRAM] [--tsan PROGRAM] [--filter TEXT]
 
 Each host program and each boot prints TAP and closes with "N passed, N failed"; the counts are
 added up. A run that ends in another way, or too late, counts as one failure, and its last lines
@@ -19,7 +19,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "qemu"))
-from qemu import EXIT_PASSED, Guest  # noqa: E402
+from qemu import EXIT_PASSED, Guest, Monitor  # noqa: E402
 
 EXIT_FAILED = 35
 COUNT = re.compile(r"(\d+) passed, (\d+) failed")
@@ -85,10 +85,10 @@ def run_program(name, command):
     return result
 
 
-def run_guest(options, name, smp, memory, machine, cpu, arguments):
+def run_guest(options, name, smp, memory, machine, cpu, arguments, image=None):
     result = Result(name)
     words = f"{arguments} tests={options.filter}" if options.filter else arguments
-    guest = Guest(options.image, smp, memory, words, machine, cpu, options.accel)
+    guest = Guest(image or options.image, smp, memory, words, machine, cpu, options.accel)
     status = guest.run(GUEST_DEADLINE)
     result.output = guest.output
     counted = count(result, guest.output)
@@ -98,6 +98,43 @@ def run_guest(options, name, smp, memory, machine, cpu, arguments):
         result.fail(f"QEMU ended with status {status}")
     if "fault=cpu" in arguments and "does not answer and is left out" not in guest.output:
         result.fail("the silent CPU was not reported")
+    return result
+
+
+def run_key(options, name):
+    """Without QEMU's exit device, as on a real machine: a key at the end switches it off."""
+    result = Result(name)
+    guest = Guest(options.image, 2, "256M", "tests=bits", accel=options.accel, exit_device=False)
+    seen = {"monitor": None}
+
+    def press_when_done(line):
+        if "PASSED: " in line:
+            seen["monitor"] = Monitor(guest.folder / "qmp")
+            seen["monitor"].ask("send-key", keys=[{"type": "qcode", "data": "spc"}])
+
+    status = guest.run(GUEST_DEADLINE, press_when_done)
+    result.output = guest.output
+    if status == 0 and seen["monitor"]:
+        result.passed = 1
+    else:
+        result.fail(f"QEMU ended with status {status}, expected to be switched off")
+    return result
+
+
+def run_gdb(options, name):
+    """A debugger finds the symbols where the firmware has put the image."""
+    result = Result(name)
+    command = [sys.executable, str(pathlib.Path(__file__).parent / "qemu/qemu.py"),
+               "--image", options.image, "--accel", options.accel, "gdb", "--elf", options.elf,
+               "--gdb-args=-batch", "--gdb-command", "break run_everything",
+               "--gdb-command", "continue", "--gdb-command", "backtrace"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=GUEST_DEADLINE, check=False)
+    result.output = done.stdout
+    if re.search(r"hit Breakpoint 1, run_everything .* at boot/main.c", done.stdout):
+        result.passed = 1
+    else:
+        result.fail("gdb did not stop at run_everything()")
     return result
 
 
@@ -122,8 +159,15 @@ def jobs(options):
     if options.image:
         for name, *rest in MATRIX:
             yield f"guest: {name}", lambda n, *a: run_guest(options, n, *a), tuple(rest)
+        for image in options.variant:
+            name = f"guest: {pathlib.Path(image).parent.name}, 4 cpus, 256 MiB, q35, max"
+            yield name, lambda n, i: run_guest(options, n, 4, "256M", "q35", "max", "", i), (image,)
         for name, *rest in FAULTS if not options.filter else []:
             yield f"guest: {name}", lambda n, *a: run_fault(options, n, *a), tuple(rest)
+        if not options.filter:
+            yield "guest: a key switches off", lambda n: run_key(options, n), ()
+            if options.elf:
+                yield "guest: gdb has symbols", lambda n: run_gdb(options, n), ()
 
 
 def timed(work, name, arguments):
@@ -135,8 +179,10 @@ def timed(work, name, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("image", "host", "asan", "tsan"):
+    for name in ("image", "elf", "host", "asan", "tsan"):
         parser.add_argument(f"--{name}")
+    parser.add_argument("--variant", action="append", default=[],
+                        help="another build's image, for one boot")
     parser.add_argument("--accel", default="tcg")
     parser.add_argument("--filter", default="")
     options = parser.parse_args()

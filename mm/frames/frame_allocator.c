@@ -182,8 +182,12 @@ static size_t alloc_reserved(struct frame_allocator *allocator,
     size_t tree;
     if (!reservation_take(reservation, (size_t)1 << order, &tree))
         return NO_FRAME;
+    /* First where the last one was: no search, and what is broken already is broken further. */
     uint32_t hint = atomic_load_relaxed(&reservation->hint);
-    size_t frame = claim_in_tree(allocator, tree, hint, order);
+    size_t frame = claim_in_child(allocator, tree * QUARRY_TREE_CHILDREN + hint, order);
+    if (likely(frame != NO_FRAME))
+        return frame;
+    frame = claim_in_tree(allocator, tree, hint, order);
     if (unlikely(frame == NO_FRAME)) {
         give_back(allocator, reservation, tree, (size_t)1 << order);
         return NO_FRAME;

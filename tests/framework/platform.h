@@ -12,6 +12,9 @@
 
 void platform_print(const char *text);
 
+/* Test `number` of `total` begins; for a status line, if there is one. */
+void platform_progress(unsigned number, unsigned total, const char *name);
+
 /* CPUs that platform_run() can use at once. */
 unsigned platform_cpu_count(void);
 

@@ -57,8 +57,9 @@ static bool contains(const char *text, const char *part, const char **after)
     return part[0] == 0;
 }
 
-static bool run_one(const struct test *test, unsigned number)
+static bool run_one(const struct test *test, unsigned number, unsigned total)
 {
+    platform_progress(number, total, test->name);
     char line[LINE_BYTES];
     failures = 0;
     skipped = NULL;
@@ -72,22 +73,30 @@ static bool run_one(const struct test *test, unsigned number)
     return passed;
 }
 
+static bool is_wanted(const struct test *test, const char *filter)
+{
+    const char *after;
+    return contains(test->name, filter, &after);
+}
+
 struct test_result test_run_all(const char *filter)
 {
+    const struct test *const *end = __stop_quarry_tests;
+    unsigned total = 0;
+    for (const struct test *const *test = __start_quarry_tests; test < end; test++)
+        total += is_wanted(*test, filter);
+    char line[LINE_BYTES];
+    format_text(line, sizeof line, "1..%u\n", total);
+    platform_print(line);
     struct test_result result = {0};
-    for (const struct test *const *test = __start_quarry_tests; test < __stop_quarry_tests;
-         test++) {
-        const char *after;
-        if (!contains((*test)->name, filter, &after))
+    for (const struct test *const *test = __start_quarry_tests; test < end; test++) {
+        if (!is_wanted(*test, filter))
             continue;
-        if (run_one(*test, result.passed + result.failed + 1))
+        if (run_one(*test, result.passed + result.failed + 1, total))
             result.passed++;
         else
             result.failed++;
     }
-    char line[LINE_BYTES];
-    format_text(line, sizeof line, "1..%u\n", result.passed + result.failed);
-    platform_print(line);
     return result;
 }
 

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -31,7 +32,7 @@ class Guest:
     """One boot. Everything it writes lies in a folder of its own, so many may run at once."""
 
     def __init__(self, image, smp=4, memory="512M", arguments="", machine="q35", cpu="max",
-                 accel="tcg", icount=False, extra=()):
+                 accel="tcg", icount=False, exit_device=True):
         self.image = pathlib.Path(image)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="quarry-"))
         self.output = ""
@@ -47,7 +48,6 @@ class Guest:
             "-drive", f"if=none,id=disk,format=raw,readonly=on,file={self.image}",
             "-device", "virtio-blk-pci,drive=disk,bootindex=0",
             "-vga", "std", "-display", "none", "-serial", "stdio",
-            "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
             "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off",
         ]
         if icount:
@@ -56,7 +56,8 @@ class Guest:
             # A comma would begin another of QEMU's own options.
             text = arguments.replace(",", ",,")
             self.command += ["-fw_cfg", f"name=opt/quarry/options,string={text}"]
-        self.command += extra
+        if exit_device:
+            self.command += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
 
     def run(self, deadline, echo=None):
         """Returns the exit status (None: killed at the deadline). Output is in self.output."""
@@ -174,31 +175,42 @@ def boot(options):
     print(f"QEMU ended after {seconds:.1f} s: passed")
 
 
+def wait_for_image(log, deadline=60):
+    """The address that the guest prints when it waits for the debugger (option `debug`)."""
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        found = re.search(r"waiting for a debugger, image at (0x[0-9a-f]+)",
+                          log.read_text(errors="replace") if log.exists() else "")
+        if found:
+            return found[1]
+        time.sleep(0.1)
+    sys.exit(f"the guest does not wait for a debugger; see {log}")
+
+
 def debug(options):
-    """The guest prints where its image lies; gdb needs that address for the symbols."""
-    guest = Guest(options.image, options.smp, options.mem, options.args, options.machine,
-                  options.cpu, options.accel, extra=["-gdb", f"unix:{options.elf}.gdb,server=on,wait=off", "-S"])
-    folder = guest.folder
-    log = folder / "serial"
+    """Starts the guest, which waits early on, and gdb with the symbols where the image lies."""
+    guest = Guest(options.image, options.smp, options.mem, f"{options.args} debug",
+                  options.machine, options.cpu, options.accel)
+    log = guest.folder / "serial"
+    gdbstub = guest.folder / "gdb"
     guest.command[guest.command.index("stdio")] = f"file:{log}"
-    process = subprocess.Popen(guest.command, stdin=subprocess.DEVNULL)
-    try:
-        commands = [
-            "set confirm off",
-            f"target remote {options.elf}.gdb",
-            "echo \\nThe guest stands at the reset vector. It waits at its first line of C when the\\n"
-            "echo image is loaded: `continue`, interrupt (Ctrl-C) when `shell cat SERIAL` shows the\\n"
-            "echo image's address, then: add-symbol-file ELF -o ADDRESS\\n",
-            f"echo SERIAL is {log}; ELF is {options.elf}\\n",
-        ]
-        gdb = ["gdb", "-q"]
-        for command in commands:
-            gdb += ["-ex", command]
-        subprocess.run(gdb, check=False)
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    guest.command += ["-gdb", f"unix:{gdbstub},server=on,wait=off"]
+    with subprocess.Popen(guest.command, stdin=subprocess.DEVNULL) as process:
+        try:
+            commands = [
+                "set confirm off",
+                f"add-symbol-file {options.elf} -o {wait_for_image(log)}",
+                f"target remote {gdbstub}",
+                "set var debugger_attached = 1",
+                f"echo \\nThe guest stands at its start. Its output goes to {log}\\n",
+            ]
+            gdb = ["gdb", "-q"] + options.gdb_args.split()
+            for command in commands + options.gdb_command:
+                gdb += ["-ex", command]
+            subprocess.run(gdb, check=False)
+        finally:
+            process.kill()
+    shutil.rmtree(guest.folder, ignore_errors=True)
 
 
 def main():
@@ -215,7 +227,9 @@ def main():
     parser.add_argument("--screenshot", help="a PNG file, written every two seconds")
     parser.add_argument("--deadline", type=float,
                         default=float(os.environ.get("QUARRY_DEADLINE", "900")))
-    parser.add_argument("--elf")
+    parser.add_argument("--elf", help="for gdb: the image with its symbols")
+    parser.add_argument("--gdb-args", default="", help="for gdb: options of gdb itself")
+    parser.add_argument("--gdb-command", action="append", default=[], help="for gdb: what it does")
     options = parser.parse_args()
     if options.what == "boot":
         boot(options)

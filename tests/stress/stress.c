@@ -54,10 +54,11 @@ struct loop {
 };
 
 /* The handler of every CPU's timer interrupt: it allocates and frees, in whatever it interrupts. */
+static unsigned interrupts; /* atomic: that allocated in this loop */
+
 static void allocate_in_interrupt(void)
 {
-    static unsigned turn;
-    unsigned now = atomic_fetch_add(&turn, 1);
+    unsigned now = atomic_fetch_add(&interrupts, 1);
     static const size_t sizes[] = {24, 64, 200, 1024, 4096, 30000, 70000};
     size_t bytes = sizes[now % (sizeof sizes / sizeof sizes[0])];
     unsigned char *object = quarry_alloc(bytes);
@@ -76,12 +77,14 @@ static void run_loop(const char *name, void (*work)(void *argument), struct loop
     /* Many CPUs of an emulated machine share few real ones: the work in all stays the same. */
     loop->pace = pace_start(loop->cpus > 8 ? rounds * 8 / loop->cpus : rounds);
     uint64_t start = platform_milliseconds();
+    atomic_store_relaxed(&interrupts, 0);
     platform_on_tick(allocate_in_interrupt);
     platform_run(loop->cpus, work, loop);
     platform_on_tick(NULL);
     uint64_t elapsed = platform_milliseconds() - start;
-    test_note("%s: %lu operations on %u cpus in %lu ms", name, (unsigned long)loop->operations,
-              loop->cpus, (unsigned long)elapsed);
+    test_note("%s: %lu operations on %u cpus in %lu ms, %u interrupts that allocate", name,
+              (unsigned long)loop->operations, loop->cpus, (unsigned long)elapsed,
+              atomic_load_relaxed(&interrupts));
     quarry_verify();
     if (loop->clean_up != NULL)
         loop->clean_up(loop);
