@@ -236,8 +236,8 @@ static _Noreturn void run_everything(void)
         stats.frames_total, clock_microseconds() / 1000000, clock_microseconds() / 100000 % 10);
     quarry_verify();
     bool passed = result.failed == 0 && (result.passed > 0 || same(options.tests, "none"));
-    console_print("%s: %u passed, %u failed\n", passed ? "PASSED" : "FAILED", result.passed,
-                  result.failed);
+    console_print("%s: %u passed, %u failed, %u skipped\n", passed ? "PASSED" : "FAILED",
+                  result.passed, result.failed, result.skipped);
     finish(passed);
 }
 

@@ -94,6 +94,6 @@ int main(int count, char **arguments)
             filter = arguments[i];
     }
     struct test_result result = test_run_all(filter);
-    printf("%u passed, %u failed\n", result.passed, result.failed);
+    printf("%u passed, %u failed, %u skipped\n", result.passed, result.failed, result.skipped);
     return result.failed == 0 && result.passed > 0 ? 0 : 1;
 }

@@ -57,8 +57,9 @@ static bool contains(const char *text, const char *part, const char **after)
     return part[0] == 0;
 }
 
-static bool run_one(const struct test *test, unsigned number, unsigned total)
+static void run_one(const struct test *test, unsigned total, struct test_result *result)
 {
+    unsigned number = result->passed + result->failed + result->skipped + 1;
     platform_progress(number, total, test->name);
     char line[LINE_BYTES];
     failures = 0;
@@ -66,11 +67,16 @@ static bool run_one(const struct test *test, unsigned number, unsigned total)
     uint64_t start = platform_milliseconds();
     test->run();
     bool passed = failures == 0;
+    if (!passed)
+        result->failed++;
+    else if (skipped != NULL)
+        result->skipped++;
+    else
+        result->passed++;
     format_text(line, sizeof line, "%sok %u - %s (%lu ms)%s%s\n", passed ? "" : "not ", number,
                 test->name, (unsigned long)(platform_milliseconds() - start),
                 skipped != NULL ? " # SKIP " : "", skipped != NULL ? skipped : "");
     platform_print(line);
-    return passed;
 }
 
 static bool is_wanted(const struct test *test, const char *filter)
@@ -89,14 +95,9 @@ struct test_result test_run_all(const char *filter)
     format_text(line, sizeof line, "1..%u\n", total);
     platform_print(line);
     struct test_result result = {0};
-    for (const struct test *const *test = __start_quarry_tests; test < end; test++) {
-        if (!is_wanted(*test, filter))
-            continue;
-        if (run_one(*test, result.passed + result.failed + 1, total))
-            result.passed++;
-        else
-            result.failed++;
-    }
+    for (const struct test *const *test = __start_quarry_tests; test < end; test++)
+        if (is_wanted(*test, filter))
+            run_one(*test, total, &result);
     return result;
 }
 
@@ -111,6 +112,15 @@ void test_heap_fresh(void)
     EXPECT(status == QUARRY_OK);
     quarry_frame_reclaim_boot_memory();
     EXPECT(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
+}
+
+bool test_skip_large_machine(void)
+{
+    const size_t most_frames = ((size_t)4 << 30) / QUARRY_FRAME_BYTES;
+    bool large = quarry_frame_total_count() > most_frames;
+    if (large)
+        test_skip("more than 4 GiB: filling it takes too long");
+    return large;
 }
 
 void test_heap_settle(void)

@@ -51,7 +51,7 @@ static inline bool test_check(bool passed, const char *text, const char *file, i
     return passed;
 }
 
-/* Says why the test that runs cannot be done here; it counts as passed, and the line shows it. */
+/* Says why the test that runs cannot be done here: it counts as skipped. Then leave it. */
 void test_skip(const char *why);
 
 /* A line of comment in the output. */
@@ -60,6 +60,7 @@ void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 struct test_result {
     unsigned passed;
     unsigned failed;
+    unsigned skipped;
 };
 
 /* Runs the tests whose names contain `filter` ("" for all); prints TAP and a last summary line. */
@@ -69,6 +70,10 @@ struct test_result test_run_all(const char *filter);
 
 /* A heap as after quarry_init(), this CPU online, all other CPUs outside, all memory free. */
 void test_heap_fresh(void);
+
+/* Whether the fresh heap has so much memory that taking all of it would take too long; if so, the
+ * test is skipped: leave it. */
+bool test_skip_large_machine(void);
 
 /* Frees what caches hold, on every CPU, and gives all idle memory back. */
 void test_heap_settle(void);

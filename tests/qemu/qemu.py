@@ -41,8 +41,10 @@ class Guest:
         accelerator = f"tcg,thread={threads}" if accel == "tcg" else accel
         self.command = [
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-            "-machine", machine, "-accel", accelerator, "-cpu", "host" if accel == "kvm" else cpu,
+            "-machine", f"{machine},memory-backend=ram", "-accel", accelerator, "-cpu", "host" if accel == "kvm" else cpu,
             "-smp", str(smp), "-m", memory,
+            # Unreserved: a guest may have far more memory than it touches.
+            "-object", f"memory-backend-ram,id=ram,size={memory},reserve=off",
             "-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}",
             "-drive", f"if=pflash,format=raw,file={self.folder / 'variables.fd'}",
             "-drive", f"if=none,id=disk,format=raw,readonly=on,file={self.image}",

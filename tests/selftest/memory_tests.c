@@ -66,6 +66,9 @@ static void exhaust(size_t bytes, size_t least_percent)
 
 TEST(memory_is_used_to_the_end_and_comes_back_whole)
 {
+    test_heap_fresh();
+    if (test_skip_large_machine())
+        return;
     size_t mebibytes = quarry_frame_total_count() / 256;
     exhaust(4096, 97);
     exhaust(32768, 94);
@@ -79,6 +82,8 @@ TEST(memory_is_used_to_the_end_and_comes_back_whole)
 TEST(memory_runs_out_for_mixed_sizes_with_everything_intact)
 {
     test_heap_fresh();
+    if (test_skip_large_machine())
+        return;
     size_t frames_before = quarry_frame_free_count();
     struct random random = random_seeded(21);
     for (unsigned round = 0; round < 3; round++) {
@@ -109,6 +114,8 @@ TEST(memory_runs_out_for_mixed_sizes_with_everything_intact)
 TEST(memory_idle_in_the_heap_is_not_refused_to_frames)
 {
     test_heap_fresh();
+    if (test_skip_large_machine())
+        return;
     size_t frames_before = quarry_frame_free_count();
     struct chained *chain = NULL;
     take_all(20000, &chain);

@@ -313,6 +313,8 @@ static void exhaust_work(void *argument)
 TEST(stress_all_memory_taken_and_given_back)
 {
     test_heap_fresh();
+    if (test_skip_large_machine())
+        return;
     struct loop loop = {0};
     run_loop("exhaustion", exhaust_work, &loop, 3 * 64);
 }
