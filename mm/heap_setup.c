@@ -89,7 +89,10 @@ enum quarry_status quarry_cpu_online(unsigned cpu)
         status = QUARRY_BAD_SETUP;
     } else {
         quarry_port_set_cpu_cache(cache);
-        if (!cpu_cache_open(cache))
+        bool open = cpu_cache_open(cache);
+        if (!open && heap_release_idle() > 0)
+            open = cpu_cache_open(cache);
+        if (!open)
             status = QUARRY_NO_MEMORY;
     }
     spinlock_release(&cpus_lock, irq);

@@ -165,6 +165,12 @@ TEST(large_objects_up_to_the_largest_contiguous_range)
 
 /* ---- realloc ---- */
 
+/* Another one in every round, or what memory held before would do as well. */
+static unsigned char pattern(size_t i, unsigned round)
+{
+    return (unsigned char)((i >> 3) + round * 7);
+}
+
 TEST(realloc_keeps_contents_through_every_size)
 {
     test_heap_fresh();
@@ -178,10 +184,12 @@ TEST(realloc_keeps_contents_through_every_size)
         unsigned char *grown = quarry_realloc(object, bytes);
         REQUIRE(grown != NULL && quarry_usable_size(grown) >= bytes);
         object = grown;
-        for (size_t i = 0; i < min_u64(old, bytes); i += 61)
-            REQUIRE(object[i] == (unsigned char)(i >> 3));
+        size_t kept = min_u64(old, bytes);
+        for (size_t i = 0; i < kept; i += 61)
+            REQUIRE(object[i] == pattern(i, round));
+        REQUIRE(object[kept - 1] == pattern(kept - 1, round));
         for (size_t i = 0; i < bytes; i++)
-            object[i] = (unsigned char)(i >> 3);
+            object[i] = pattern(i, round + 1);
         old = bytes;
     }
     quarry_free_sized(object, old);
