@@ -203,11 +203,12 @@ tsan: $(TSAN)/run-tests ## the same under the thread sanitizer
 bench-count: image ## exact instructions per operation (one CPU, -icount)
 	@$(QEMU_RUN) boot --smp 1 --mem 512M --icount --args "tests=none notimer bench $(ARGS)"
 
-figures: image $(GUEST)/quarry.o ## sizes: lines per folder, the allocator's text
+figures: image $(GUEST)/quarry.o ## sizes: lines per folder, the allocator's object, the image
 	@for folder in arch boot include lib mm tests; do \
-	   printf '%-8s %6d lines\n' $$folder $$(find $$folder -name '*.[chS]' -o -name '*.py' | grep "^$$folder" | xargs cat | wc -l); done
+	   printf '%-8s %6d lines\n' $$folder \
+	      $$(find $$folder -name '*.[chS]' -o -name '*.py' -o -name '*.sh' | xargs cat | wc -l); done
 	@size $(GUEST)/quarry.o
-	@ls -l $(GUEST)/BOOTX64.EFI | awk '{print "image:", $$5, "bytes"}'
+	@stat -c '%n: %s bytes' $(GUEST)/BOOTX64.EFI
 
 # ---- form ----
 FORMATTED := $(filter-out mm/objects/size_class_table.h,$(sort $(shell find arch boot include lib mm tests -name '*.[ch]')))

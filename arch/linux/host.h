@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define HOST_WINDOW_BYTES ((uint64_t)64 << 30)
+#define HOST_WINDOW_BYTES ((uint64_t)4 << 30)
 
 /* Virtual address of physical 0, a multiple of 1 GiB. Made at the first call. */
 uintptr_t host_direct_map(void);

@@ -13,10 +13,8 @@ static unsigned offset_in(const struct arena *arena, size_t page)
     return (unsigned)(page - arena->first_page);
 }
 
-static void recount(struct arena *arena)
+static void find_longest_run(struct arena *arena)
 {
-    arena->free_pages = (uint16_t)(ARENA_PAGES - bitmap_count_set(&arena->used));
-    arena->owned_pages = (uint16_t)bitmap_count_set(&arena->owned);
     arena->longest_run = (uint16_t)bitmap_longest_clear_run(&arena->used).length;
 }
 
@@ -70,7 +68,10 @@ struct arena *arena_adopt(size_t first_page, size_t pages, bool needs_table)
         return NULL;
     }
     bitmap_set(&arena->owned, offset_in(arena, first_page), (unsigned)pages);
-    recount(arena);
+    bitmap_clear(&arena->used, offset_in(arena, first_page), (unsigned)pages);
+    arena->owned_pages = (uint16_t)(arena->owned_pages + pages);
+    arena->free_pages = (uint16_t)(arena->free_pages + pages);
+    find_longest_run(arena);
     return arena;
 }
 
@@ -114,21 +115,25 @@ void arena_mark_used(struct arena *arena, size_t first_page, size_t pages, struc
 {
     bitmap_set(&arena->used, offset_in(arena, first_page), (unsigned)pages);
     set_span(arena, first_page, pages, span);
-    recount(arena);
+    arena->free_pages = (uint16_t)(arena->free_pages - pages);
+    find_longest_run(arena);
 }
 
 void arena_mark_free(struct arena *arena, size_t first_page, size_t pages)
 {
     set_span(arena, first_page, pages, NULL);
     bitmap_clear(&arena->used, offset_in(arena, first_page), (unsigned)pages);
-    recount(arena);
+    arena->free_pages = (uint16_t)(arena->free_pages + pages);
+    find_longest_run(arena);
 }
 
 void arena_disown(struct arena *arena, size_t page)
 {
     bitmap_set(&arena->used, offset_in(arena, page), 1);
     bitmap_clear(&arena->owned, offset_in(arena, page), 1);
-    recount(arena);
+    arena->owned_pages--;
+    arena->free_pages--;
+    find_longest_run(arena);
 }
 
 struct span *arena_span(size_t page)
@@ -144,15 +149,15 @@ struct span *arena_span(size_t page)
 
 void arena_verify(const struct arena *arena)
 {
-    struct arena counted = *arena;
-    recount(&counted);
-    QUARRY_CHECK(counted.free_pages == arena->free_pages &&
-                     counted.owned_pages == arena->owned_pages &&
-                     counted.longest_run == arena->longest_run,
+    unsigned free_pages = ARENA_PAGES - bitmap_count_set(&arena->used);
+    unsigned owned_pages = bitmap_count_set(&arena->owned);
+    unsigned longest_run = bitmap_longest_clear_run(&arena->used).length;
+    QUARRY_CHECK(free_pages == arena->free_pages && owned_pages == arena->owned_pages &&
+                     longest_run == arena->longest_run,
                  "quarry: the arena at page %#zx counts %u free, %u owned, run %u; "
                  "its bits say %u, %u, %u",
                  arena->first_page, arena->free_pages, arena->owned_pages, arena->longest_run,
-                 counted.free_pages, counted.owned_pages, counted.longest_run);
+                 free_pages, owned_pages, longest_run);
     for (unsigned i = 0; i < BITMAP_WORDS; i++)
         QUARRY_CHECK((~arena->owned.word[i] & ~arena->used.word[i]) == 0,
                      "quarry: the arena at page %#zx offers pages that it does not own",

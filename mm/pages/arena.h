@@ -56,9 +56,9 @@ extern struct metadata_pool arena_pool;
 
 /*
  * Frames [first_page, first_page + pages), within one window, which the caller got from the frame
- * allocator, become owned and used pages. `needs_table`: unless the pages are all one span that
- * fills the window. NULL when there is no memory for the record or the table; the frames are the
- * caller's still.
+ * allocator, become owned and free pages. `needs_table`: unless the pages are to be one span
+ * that fills the window. NULL when there is no memory for the record or the table; the frames are
+ * the caller's still.
  */
 struct arena *arena_adopt(size_t first_page, size_t pages, bool needs_table);
 

@@ -113,8 +113,6 @@ static bool adopt_piece(size_t first, size_t pages, struct span *span)
         arena = adopted;
         if (span != NULL)
             arena_mark_used(arena, first, pages, span);
-        else
-            arena_mark_free(arena, first, pages);
         page_heap.arenas += !known;
     }
     if (known || adopted != NULL)
