@@ -25,7 +25,7 @@ SECONDS ?= 10
 
 export PYTHONDONTWRITEBYTECODE = 1
 
-# One short line per file; V=1 shows whole commands.
+# A line per product; V=1 shows the commands.
 V       ?= 0
 ifeq ($(V),0)
 Q := @
@@ -61,7 +61,8 @@ GUEST_FLAGS := -std=c11 -O2 $(COMMON) -Iarch/x86_64 -I$(GUEST) -isystem $(EFI) -
                -DQUARRY_DEBUG=$(DEBUG) -ffreestanding -fpie -fvisibility=hidden -fshort-wchar \
                -fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables \
                -mno-red-zone -mgeneral-regs-only -fcf-protection=none
-HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 -pthread -fno-strict-aliasing
+HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 -pthread -fno-strict-aliasing \
+               -DQUARRY_DRAIN_WAIT_ROUNDS=20000 # a round is a system call here
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
@@ -86,27 +87,22 @@ all: image $(HOST)/run-tests ## build the bootable image and the host tests
 # ---- rules for all builds: build/KIND-COMPILER/path/file.o ----
 $(GUEST)/%.o: %.c
 	@mkdir -p $(@D)
-	$(SAY) CC '$@'
 	$(Q)$(CC) $(GUEST_FLAGS) -c $< -o $@
 
 $(GUEST)/%.o: %.S
 	@mkdir -p $(@D)
-	$(SAY) CC '$@'
 	$(Q)$(CC) $(GUEST_FLAGS) -c $< -o $@
 
 $(HOST)/%.o: %.c
 	@mkdir -p $(@D)
-	$(SAY) CC '$@'
 	$(Q)$(CC) $(HOST_FLAGS) -O2 -c $< -o $@
 
 $(ASAN)/%.o: %.c
 	@mkdir -p $(@D)
-	$(SAY) CC '$@'
 	$(Q)$(CC) $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -c $< -o $@
 
 $(TSAN)/%.o: %.c
 	@mkdir -p $(@D)
-	$(SAY) CC '$@'
 	$(Q)$(CC) $(HOST_FLAGS) -O1 -fsanitize=thread -c $< -o $@
 
 objects = $(addprefix $(1)/,$(patsubst %.S,%.o,$(patsubst %.c,%.o,$(2))))

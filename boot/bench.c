@@ -61,6 +61,25 @@ static void print_cost(const char *name, operation *work, size_t argument)
     console_print("bench %-12s %7zu  %6lu.%02lu\n", name, argument, cost / 100, cost % 100);
 }
 
+static __attribute__((noinline)) void page_pair(size_t alignment)
+{
+    quarry_free(quarry_aligned(alignment, 1));
+}
+
+/* Every second page of the arenas is in use: as many runs as there can be, for one page to be had.
+ */
+static void print_worst_page_cost(void)
+{
+    enum { COUNT = 512 };
+    static void *pages[COUNT];
+    for (unsigned i = 0; i < COUNT; i++)
+        pages[i] = quarry_aligned(8192, 1);
+    quarry_free(pages[COUNT / 2]);
+    print_cost("worst page", page_pair, 8192);
+    pages[COUNT / 2] = NULL;
+    quarry_free_batch(COUNT, pages);
+}
+
 void bench_run(void)
 {
     static const size_t sizes[] = {8,     16,    64,    256,    1024,   4096,
@@ -72,6 +91,7 @@ void bench_run(void)
         print_cost("alloc+free", pair, sizes[i]);
     print_cost("sized", sized_pair, 64);
     print_cost("zeroed", zeroed_pair, 64);
+    print_worst_page_cost();
     print_cost("frame", frame_pair, 0);
     print_cost("frame", frame_pair, QUARRY_ORDER_HUGE);
     interrupts_on();

@@ -111,7 +111,8 @@ static enum quarry_status take_offline(struct cpu_cache *cache)
 
 void quarry_cpu_offline(void)
 {
-    take_offline(quarry_port_cpu_cache());
+    if (quarry_port_cpu_cache() != NULL) /* it was online once */
+        take_offline(quarry_port_cpu_cache());
 }
 
 enum quarry_status quarry_cpu_adopt(unsigned cpu)

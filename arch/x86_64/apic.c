@@ -2,8 +2,6 @@
 /* The local APIC; see apic.h. */
 #include "arch/x86_64/apic.h"
 
-#include <stdbool.h>
-
 #include <quarry_arch.h>
 
 #include "arch/x86_64/clock.h"
@@ -121,6 +119,11 @@ static void command(uint32_t to_apic_id, uint32_t what)
     register_write(REGISTER_COMMAND_HIGH, to_apic_id << 24);
     register_write(REGISTER_COMMAND, what);
     quarry_port_irq_restore(irq);
+}
+
+bool apic_can_reach(uint32_t to_apic_id)
+{
+    return is_x2() || to_apic_id < 0xff;
 }
 
 void apic_send(uint32_t to_apic_id, unsigned vector)

@@ -6,6 +6,7 @@
 #ifndef ARCH_X86_64_APIC_H
 #define ARCH_X86_64_APIC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Physical address of the registers, to be mapped before apic_init(); 0 with the x2APIC. */
@@ -22,6 +23,9 @@ void apic_timer_calibrate(void);
 
 /* This CPU's timer interrupts `hertz` times a second from now on. */
 void apic_timer_start(unsigned hertz);
+
+/* Without the x2APIC only CPUs with ids below 255 can be sent to. */
+bool apic_can_reach(uint32_t to_apic_id);
 
 void apic_send(uint32_t to_apic_id, unsigned vector);
 

@@ -14,6 +14,7 @@
 #define EFER_NO_EXECUTE_ENABLE (1u << 11)
 
 #define CR0_WRITE_PROTECT (1u << 16)
+#define CR4_GLOBAL_PAGES (1u << 7)
 #define CR4_FIVE_LEVELS (1u << 12)
 
 static inline void port_write_8(uint16_t port, uint8_t value)
@@ -109,6 +110,11 @@ static inline uint64_t cr4_read(void)
     uint64_t value;
     __asm__ volatile("movq %%cr4, %0" : "=r"(value));
     return value;
+}
+
+static inline void cr4_write(uint64_t value)
+{
+    __asm__ volatile("movq %0, %%cr4" : : "r"(value) : "memory");
 }
 
 static inline void interrupts_on(void)

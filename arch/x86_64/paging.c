@@ -28,6 +28,7 @@ static uint64_t *root;
 static uintptr_t pool_at;
 static uintptr_t pool_end;
 static unsigned levels;
+static bool loaded;
 static bool has_no_execute;
 static bool has_gigabyte_pages;
 
@@ -126,13 +127,18 @@ void paging_protect(uint64_t start, uint64_t bytes, enum paging_rights rights)
     uint64_t end = round_up(start + bytes, PAGE_BYTES);
     for (uint64_t at = round_down(start, PAGE_BYTES); at < end; at += PAGE_BYTES)
         *entry_at(at, 1) = at | (flags[rights] & allowed);
+    if (loaded)
+        cr3_write(cr3_read()); /* forget what this CPU remembers of the old rights */
 }
 
 void paging_load(void)
 {
     if (has_no_execute)
         msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_NO_EXECUTE_ENABLE);
+    /* No translation of the firmware's may outlive this, global ones included. */
+    cr4_write(cr4_read() & ~(uint64_t)CR4_GLOBAL_PAGES);
     cr3_write((uintptr_t)root);
+    loaded = true;
     cr0_write(cr0_read() | CR0_WRITE_PROTECT);
 }
 

@@ -130,6 +130,8 @@ static bool answers(const struct cpu *cpu, uint64_t deadline_us)
 
 bool smp_start(uint32_t id, unsigned deadline_ms, unsigned timer_hertz)
 {
+    if (!apic_can_reach(id))
+        return false;
     struct cpu *cpu = &memory.cpus[cpu_count];
     hertz = timer_hertz;
     cpu_prepare(cpu, cpu_count, id);

@@ -27,25 +27,28 @@ extern "C" {
 /*
  * 2^order frames, order 0 to QUARRY_ORDER_GIANT, aligned to their size.
  *
- * Orders 0 to QUARRY_ORDER_HUGE are lock-free: also callable in NMI handlers, so long as memory
- * that was never used before need not be opened up. Larger orders take a lock and search.
- * Returns 0 when there is no such run, or the order is out of range. Before that, idle memory of
- * the heap is asked for. Source: LLFree (Wrenger et al., USENIX ATC 2023).
+ * Orders 0 to QUARRY_ORDER_HUGE are lock-free, but when memory is used for the first time and when
+ * it runs out: then idle memory of the heap is asked for, under its locks. So not in NMI handlers.
+ * Larger orders search, as quarry_frame_alloc_range() does. Returns 0 when there is no such run, or
+ * the order is out of range. Source: LLFree (Wrenger et al., USENIX ATC 2023).
  */
 uint64_t quarry_frame_alloc(unsigned order);
 
 /*
  * Gives back what quarry_frame_alloc(order) returned. A frame that is not allocated, that was
- * never Quarry's, or whose order differs where that can be seen, stops with a report.
+ * never Quarry's, or whose order differs where that can be seen, stops with a report. Lock-free for
+ * all orders; any context, NMI handlers included.
  */
 void quarry_frame_free(uint64_t physical, unsigned order);
 
 /*
  * `count` frames in a row, at a multiple of `align_bytes` (0, or a power of two from 4096 to 2^52),
  * all below the address `below_bytes` (0: anywhere). For devices that reach only 1 MiB, 16 MiB or
- * 4 GiB, and for anything large or odd. Searches, under a lock; lowest fitting address first, but
- * without a bound the first 64 MiB are used last, being the only memory that old devices reach.
- * Returns 0 when there is no such run, or an argument is out of range. Not in NMI handlers.
+ * 4 GiB, and for anything large or odd. Lowest fitting address first, but without a bound the first
+ * 64 MiB are used last, being the only memory that old devices reach. Searches under a lock, with
+ * interrupts masked, for a time in proportion to the memory passed over (about a millisecond for
+ * 100 GiB). Returns 0 when there is no such run, or an argument is out of range. Not in NMI
+ * handlers.
  */
 uint64_t quarry_frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t below_bytes);
 

@@ -2,11 +2,11 @@
 /*
  * What a kernel gives to Quarry.
  *
- * The port has two halves. The data half is `struct quarry_setup`, handed to quarry_init(). The
- * code half is six small functions. Five of them stand on or near the fast path, so they are
- * wanted inline, and a header named <quarry_arch.h>, found on the include path, defines them:
- * arch/x86_64/quarry_arch.h for kernels on that machine (it needs two words behind GS and nothing
- * else), arch/linux/quarry_arch.h for hosted tests. The sixth is an ordinary function.
+ * The port has three parts. One is data: `struct quarry_setup`, handed to quarry_init(). One is an
+ * ordinary function, quarry_port_panic(). The third are the machine's words, which stand on or near
+ * the fast path and are wanted inline: a header named <quarry_arch.h>, found on the include path,
+ * defines them. For x86-64 it is there, arch/x86_64/quarry_arch.h, and asks the kernel for two words
+ * behind GS on each CPU and nothing else; arch/linux/quarry_arch.h serves hosted tests.
  *
  * In <quarry_arch.h>:
  *

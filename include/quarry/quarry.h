@@ -10,7 +10,7 @@
  * Contexts. Unless a function says otherwise it may be called after quarry_init(), on every CPU
  * that is online, with interrupts on or off, and in interrupt handlers. It takes locks only with
  * interrupts masked, so a handler never waits for what it interrupted. No function may be called
- * in an NMI handler yet, but for the lock-free part of frame.h.
+ * in an NMI handler yet, but for quarry_frame_free().
  *
  * Misuse. A pointer that Quarry did not give, points inside an object, or is free already, stops
  * the machine with a report (quarry_port_panic()) as soon as a path that looks at it meets it:

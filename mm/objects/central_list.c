@@ -64,6 +64,7 @@ static bool is_only_partial(const struct central_list *central)
 static size_t take_from_partial(struct central_list *central, size_t count, void *objects[])
 {
     size_t taken = 0;
+    central->takings++;
     while (taken < count && !list_is_empty(&central->partial)) {
         struct span *span = span_of_node(central->partial.next);
         taken += span_take_slots(span, count - taken, objects + taken);
@@ -160,6 +161,7 @@ void central_list_give(unsigned size_class, size_t count, void *const objects[])
     struct list leaving;
     list_init(&leaving);
     irq_state irq = spinlock_acquire(&central->lock);
+    central->takings++;
     for (size_t i = 0; i < count; i++) {
         struct span *span = give_one(central, size_class, objects[i]);
         if (span != NULL)
@@ -194,8 +196,13 @@ struct central_list_sums central_list_sums(unsigned size_class)
 {
     struct central_list *central = &central_lists[size_class];
     irq_state irq = spinlock_acquire(&central->lock);
-    struct central_list_sums sums = {central->spans, central->slots, central->used_slots,
-                                     central->pages};
+    struct central_list_sums sums = {
+        .spans = central->spans,
+        .slots = central->slots,
+        .used_slots = central->used_slots,
+        .pages = central->pages,
+        .takings = central->takings,
+    };
     spinlock_release(&central->lock, irq);
     return sums;
 }

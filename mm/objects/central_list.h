@@ -32,6 +32,7 @@ struct central_list {
     size_t slots;
     size_t used_slots;
     size_t pages;
+    size_t takings; /* how often objects were taken or given: what the transfer cache spares */
 } __attribute__((aligned(64)));
 
 void central_lists_init(void);
@@ -54,6 +55,7 @@ struct central_list_sums {
     size_t slots;
     size_t used_slots;
     size_t pages;
+    size_t takings;
 };
 
 struct central_list_sums central_list_sums(unsigned size_class);

@@ -281,6 +281,41 @@ TEST(cpu_without_a_cache_still_allocates)
     quarry_verify();
 }
 
+static void cache_and_fall_silent(void *argument)
+{
+    (void)argument;
+    unsigned cpu = quarry_port_cpu_number();
+    if (cpu == 0)
+        return;
+    EXPECT(quarry_cpu_online(cpu) == QUARRY_OK);
+    quarry_free(quarry_alloc(100));
+}
+
+/* On the host such a CPU never answers; in the guest it does, woken by an interrupt. */
+TEST(cpu_that_falls_silent_is_counted_and_can_be_adopted)
+{
+    test_heap_fresh();
+    if (platform_cpu_count() < 2) {
+        test_skip("one CPU");
+        return;
+    }
+    size_t frames_before = quarry_frame_free_count();
+    platform_run(2, cache_and_fall_silent, NULL);
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    EXPECT(quarry_drain() == (setup.interrupt_cpu == NULL ? 1 : 0));
+    EXPECT(quarry_cpu_adopt(1) == QUARRY_OK);
+    enum quarry_status again = quarry_cpu_adopt(1);
+    EXPECT(again == QUARRY_BAD_SETUP);
+    EXPECT(quarry_drain() == 0);
+    quarry_scavenge();
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPECT(stats.small_cached_bytes == 0 && stats.arenas == 0);
+    EXPECT(quarry_frame_free_count() == frames_before);
+    quarry_verify();
+}
+
 /* The grants of all classes together stay within the budget, whatever is asked for. */
 TEST(cpu_cache_shares_its_budget_between_classes)
 {

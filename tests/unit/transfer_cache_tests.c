@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* What the transfer cache is for: objects that one CPU allocates and another frees. */
+#include <quarry/quarry.h>
+#include <quarry_arch.h>
+
+#include "lib/atomic.h"
+#include "mm/objects/central_list.h"
+#include "mm/objects/size_class.h"
+#include "mm/objects/transfer_cache.h"
+#include "tests/framework/platform.h"
+#include "tests/framework/test.h"
+
+#define PASSED_OBJECTS 200000u
+#define RING_SLOTS 128u
+#define BYTES 64u
+
+/* One writes, one reads: a slot is NULL or holds an object that belongs to the ring. */
+struct pipe {
+    void *slots[RING_SLOTS];
+};
+
+static void produce(struct pipe *pipe)
+{
+    for (unsigned i = 0; i < PASSED_OBJECTS; i++) {
+        void *object = quarry_alloc(BYTES);
+        if (!EXPECT(object != NULL))
+            return;
+        while (atomic_load_acquire(&pipe->slots[i % RING_SLOTS]) != NULL)
+            quarry_port_pause();
+        atomic_store_release(&pipe->slots[i % RING_SLOTS], object);
+    }
+}
+
+static void consume(struct pipe *pipe)
+{
+    for (unsigned i = 0; i < PASSED_OBJECTS; i++) {
+        void *object;
+        while ((object = atomic_load_acquire(&pipe->slots[i % RING_SLOTS])) == NULL)
+            quarry_port_pause();
+        atomic_store_release(&pipe->slots[i % RING_SLOTS], NULL);
+        quarry_free(object);
+    }
+}
+
+static void produce_or_consume(void *argument)
+{
+    if (quarry_port_cpu_number() == 0) {
+        consume(argument);
+        return;
+    }
+    EXPECT(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
+    produce(argument);
+    quarry_cpu_offline();
+}
+
+TEST(transfer_cache_spares_the_central_lock)
+{
+    test_heap_fresh();
+    if (platform_cpu_count() < 2) {
+        test_skip("one CPU");
+        return;
+    }
+    static struct pipe pipe;
+    size_t before = central_list_sums(size_class_of(BYTES)).takings;
+    platform_run(2, produce_or_consume, &pipe);
+    size_t takings = central_list_sums(size_class_of(BYTES)).takings - before;
+    test_note("%zu takings of the central lock per million objects passed between two CPUs",
+              takings * 5);
+    EXPECT(takings * 100 < PASSED_OBJECTS);
+    test_heap_settle();
+    quarry_verify();
+}
+
+TEST(transfer_cache_keeps_batches_and_passes_the_rest_on)
+{
+    test_heap_fresh();
+    unsigned size_class = size_class_of(BYTES);
+    static void *objects[1000];
+    static void *again[1000];
+    REQUIRE(central_list_take(size_class, 1000, objects) == 256);
+    REQUIRE(central_list_take(size_class, 744, objects + 256) == 256);
+    transfer_cache_give(size_class, 500, objects);
+    size_t kept = transfer_cache_count(size_class);
+    EXPECT(kept == 256 && central_list_sums(size_class).used_slots == kept + 12);
+    EXPECT(transfer_cache_take(size_class, 1000, again) == kept);
+    EXPECT(transfer_cache_count(size_class) == 0);
+    transfer_cache_give(size_class, kept, again);
+    transfer_cache_drain(size_class);
+    EXPECT(transfer_cache_count(size_class) == 0);
+    central_list_give(size_class, 12, objects + 500);
+    EXPECT(central_list_sums(size_class).used_slots == 0);
+    central_list_drain(size_class);
+    EXPECT(central_list_sums(size_class).spans == 0);
+    quarry_verify();
+}
