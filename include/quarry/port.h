@@ -5,8 +5,8 @@
  * The port has three parts. One is data: `struct quarry_setup`, handed to quarry_init(). One is an
  * ordinary function, quarry_port_panic(). The third are the machine's words, which stand on or near
  * the fast path and are wanted inline: a header named <quarry_arch.h>, found on the include path,
- * defines them. For x86-64 it is there, arch/x86_64/quarry_arch.h, and asks the kernel for two words
- * behind GS on each CPU and nothing else; arch/linux/quarry_arch.h serves hosted tests.
+ * defines them. For x86-64 it is there, arch/x86_64/quarry_arch.h, and asks the kernel for two
+ * words behind GS on each CPU and nothing else; arch/linux/quarry_arch.h serves hosted tests.
  *
  * In <quarry_arch.h>:
  *
