@@ -58,10 +58,10 @@ COMMON   := $(WARNINGS) -I. -Iinclude -MMD -MP -g
 EFI      := /usr/include/efi
 
 GUEST_FLAGS := -std=c11 -O2 $(COMMON) -Iarch/x86_64 -I$(GUEST) -isystem $(EFI) -isystem $(EFI)/x86_64 \
-               -DQUARRY_DEBUG=$(DEBUG) -ffreestanding -fpie -fvisibility=hidden -fshort-wchar \
+               -DQUARRY_DEBUG=$(DEBUG) -DQUARRY_FAULTS=$(DEBUG) -ffreestanding -fpie -fvisibility=hidden -fshort-wchar \
                -fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables \
                -mno-red-zone -mgeneral-regs-only -fcf-protection=none
-HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 -pthread -fno-strict-aliasing \
+HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 -DQUARRY_FAULTS=1 -pthread -fno-strict-aliasing \
                -DQUARRY_DRAIN_WAIT_ROUNDS=20000 # a round is a system call here
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz

@@ -109,6 +109,27 @@ void platform_on_tick(void (*handler)(void))
         quarry_port_pause();
 }
 
+/* ---- single steps ---- */
+
+static void (*between_steps)(void);
+static unsigned long steps;
+
+static void on_step(bool interrupts_were_on)
+{
+    if (!interrupts_were_on)
+        return; /* no interrupt could come here */
+    steps++;
+    between_steps();
+}
+
+unsigned long platform_step(void (*work)(void *argument), void *argument, void (*between)(void))
+{
+    steps = 0;
+    between_steps = between;
+    interrupts_step(work, argument, on_step);
+    return steps;
+}
+
 void platform_on_stop(platform_stop_handler *handler)
 {
     stop_handler = handler;

@@ -9,8 +9,12 @@
 #include "arch/x86_64/instructions.h"
 #include "lib/format.h"
 
+#define FLAGS_TRAP 0x100u
+#define FLAGS_INTERRUPTS 0x200u
+
 #define VECTORS 256u
 #define EXCEPTIONS 32u
+#define VECTOR_DEBUG 1u
 #define VECTOR_NMI 2u
 #define VECTOR_DOUBLE_FAULT 8u
 #define VECTOR_PAGE_FAULT 14u
@@ -31,6 +35,7 @@ _Static_assert(sizeof(struct gate) == 16, "as the processor reads it");
 static struct gate gates[VECTORS] __attribute__((aligned(16)));
 static void (*handlers[VECTORS])(void);
 static void (*fault_sink)(const char *report);
+static void (*step_handler)(bool interrupts_were_on);
 
 extern const char interrupt_stubs[]; /* entry.S: 16 bytes each */
 void interrupt_dispatch(const struct interrupt_frame *frame);
@@ -130,8 +135,30 @@ static _Noreturn void report_fault(const struct interrupt_frame *frame)
     halt_forever();
 }
 
+static void set_trap_flag(bool on)
+{
+    uint64_t flags;
+    __asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags) : : "memory");
+    flags = on ? flags | FLAGS_TRAP : flags & ~(uint64_t)FLAGS_TRAP;
+    __asm__ volatile("pushq %0\n\tpopfq" : : "r"(flags) : "memory", "cc");
+}
+
+void interrupts_step(void (*work)(void *argument), void *argument,
+                     void (*on_step)(bool interrupts_were_on))
+{
+    step_handler = on_step;
+    set_trap_flag(true);
+    work(argument);
+    set_trap_flag(false);
+    step_handler = NULL;
+}
+
 void interrupt_dispatch(const struct interrupt_frame *frame)
 {
+    if (frame->vector == VECTOR_DEBUG && step_handler != NULL) {
+        step_handler(frame->rflags & FLAGS_INTERRUPTS);
+        return;
+    }
     if (frame->vector == VECTOR_SPURIOUS || frame->vector == VECTOR_NMI)
         return; /* a spurious one is not acknowledged, by the manual; an NMI means nothing here */
     void (*handler)(void) = handlers[frame->vector];

@@ -8,6 +8,7 @@
 #ifndef ARCH_X86_64_INTERRUPTS_H
 #define ARCH_X86_64_INTERRUPTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define VECTOR_TIMER 0x40u
@@ -34,6 +35,13 @@ void interrupts_load(void);
 
 /* Before interrupts are on. */
 void interrupts_set_handler(unsigned vector, void (*handler)(void));
+
+/*
+ * Runs `work(argument)` with the trap flag set: on this CPU `on_step` is called, with interrupts
+ * off, after every instruction, and told whether they were on there. One CPU at a time.
+ */
+void interrupts_step(void (*work)(void *argument), void *argument,
+                     void (*on_step)(bool interrupts_were_on));
 
 /* Where the report of a fault goes; must not return. */
 void interrupts_set_fault_sink(void (*sink)(const char *report));

@@ -12,6 +12,13 @@
 #endif
 _Static_assert(QUARRY_DEBUG == 0 || QUARRY_DEBUG == 1, "QUARRY_DEBUG is 0 or 1");
 
+/* 1: tests can make requests to lower layers fail (lib/fault.h). Costs a call at each such place.
+ */
+#ifndef QUARRY_FAULTS
+#define QUARRY_FAULTS 0
+#endif
+_Static_assert(QUARRY_FAULTS == 0 || QUARRY_FAULTS == 1, "QUARRY_FAULTS is 0 or 1");
+
 /* CPUs: numbers 0 to this less one. What a machine really has is told to quarry_init(); this only
  * bounds it. 256 covers every machine whose APIC ids fit a byte; 4096 fits the frame allocator. */
 #ifndef QUARRY_CPUS_MAX

@@ -4,6 +4,7 @@
 
 #include "lib/atomic.h"
 #include "lib/check.h"
+#include "lib/fault.h"
 
 /* ---- reservations ---- */
 
@@ -293,6 +294,8 @@ static struct frame_reservation *reservation_of(struct frame_allocator *allocato
 
 size_t frame_allocator_alloc(struct frame_allocator *allocator, unsigned cpu, unsigned order)
 {
+    if (fault_here(FAULT_FRAME))
+        return NO_FRAME;
     struct frame_reservation *reservation = reservation_of(allocator, cpu, order);
     size_t frame = alloc_reserved(allocator, reservation, order);
     return likely(frame != NO_FRAME) ? frame : alloc_slow(allocator, reservation, order);

@@ -4,6 +4,7 @@
 
 #include "lib/atomic.h"
 #include "lib/bits.h"
+#include "lib/fault.h"
 
 /* ---- the entry ---- */
 
@@ -108,7 +109,8 @@ bool child_bits_take_exact(struct bitmap *bits, unsigned first, unsigned count)
     unsigned end = first + count;
     for (unsigned at = first; at < end;) {
         unsigned piece = piece_in_word(at, end);
-        if (!word_take(&bits->word[at / WORD_BITS], piece_mask(at, piece))) {
+        if (fault_here(FAULT_CLAIM_WORD) ||
+            !word_take(&bits->word[at / WORD_BITS], piece_mask(at, piece))) {
             /* Undo exactly what this call has set: everything before `at`. */
             child_bits_give(bits, first, at - first);
             return false;

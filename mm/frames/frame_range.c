@@ -9,7 +9,7 @@
  * piece fails. Then the search goes on behind.
  */
 #include "lib/atomic.h"
-#include "lib/check.h"
+#include "lib/fault.h"
 #include "mm/frames/frame_allocator.h"
 
 /* ---- claiming exact frames ---- */
@@ -38,6 +38,8 @@ static bool claim_in_entry_and_bits(struct frame_allocator *allocator, size_t fi
 static bool claim_piece(struct frame_allocator *allocator, size_t first, size_t count)
 {
     size_t tree = first / TREE_FRAMES;
+    if (fault_here(FAULT_CLAIM_PIECE))
+        return false;
     if (!frame_tree_take(allocator, tree, count))
         return false;
     if (claim_in_entry_and_bits(allocator, first, count))
@@ -148,7 +150,7 @@ size_t frame_allocator_alloc_range(struct frame_allocator *allocator, size_t cou
         .align = align,
         .limit = limit != 0 ? limit : allocator->child_count << CHILD_SHIFT,
     };
-    if (count == 0 || count > allocator->child_count << CHILD_SHIFT)
+    if (fault_here(FAULT_RANGE) || count == 0 || count > allocator->child_count << CHILD_SHIFT)
         return NO_FRAME;
     irq_state irq = spinlock_acquire(&allocator->search_lock);
     size_t found = NO_FRAME;
@@ -179,8 +181,10 @@ static struct frame_range claim_longest(struct frame_allocator *allocator, size_
 
 struct frame_range frame_allocator_alloc_remnant(struct frame_allocator *allocator, size_t count)
 {
-    irq_state irq = spinlock_acquire(&allocator->search_lock);
     struct frame_range found = {NO_FRAME, NO_FRAME};
+    if (fault_here(FAULT_REMNANT))
+        return found;
+    irq_state irq = spinlock_acquire(&allocator->search_lock);
     size_t child = atomic_load_acquire(&allocator->frontier) * QUARRY_TREE_CHILDREN;
     while (found.first == NO_FRAME && child-- > 0)
         found = claim_longest(allocator, child, count);

@@ -4,6 +4,7 @@
 
 #include "lib/bits.h"
 #include "lib/check.h"
+#include "lib/fault.h"
 #include "mm/frames/frame_api.h"
 
 struct free_item {
@@ -63,6 +64,8 @@ static void page_drop(struct metadata_pool *pool, struct pool_page *page)
 
 void *metadata_pool_take(struct metadata_pool *pool)
 {
+    if (fault_here(FAULT_DESCRIPTOR))
+        return NULL;
     irq_state irq = spinlock_acquire(&pool->lock);
     struct pool_page *page;
     if (!list_is_empty(&pool->partial))

@@ -177,14 +177,6 @@ void span_give_slot(struct span *span, unsigned slot)
 
 /* ---- figures ---- */
 
-size_t span_metadata_pages(void)
-{
-    size_t pages = 0;
-    for (unsigned i = 0; i < POOL_COUNT; i++)
-        pages += atomic_load_relaxed(&pools[i].pages);
-    return pages;
-}
-
 void span_drain_pools(void)
 {
     for (unsigned i = 0; i < POOL_COUNT; i++)

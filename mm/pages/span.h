@@ -99,7 +99,6 @@ void span_give_slot(struct span *span, unsigned slot);
 
 /* ---- figures ---- */
 
-size_t span_metadata_pages(void);
 void span_drain_pools(void);
 void span_verify(const struct span *span);
 void span_verify_pools(void);

@@ -39,6 +39,13 @@ void platform_forget_caches(void);
  */
 void platform_on_tick(void (*handler)(void));
 
+/*
+ * Runs `work(argument)` one instruction at a time and calls `between` at every boundary at which an
+ * interrupt could come, as an interrupt handler would be called. Returns how often; 0 on a machine
+ * that cannot do it, where `work` is not run.
+ */
+unsigned long platform_step(void (*work)(void *argument), void *argument, void (*between)(void));
+
 /* Where the next stop goes, instead of the end of everything: `jump` must not return. */
 typedef void platform_stop_handler(const char *report);
 void platform_on_stop(platform_stop_handler *handler);

@@ -78,6 +78,12 @@ void platform_on_tick(void (*handler)(void))
     (void)handler; /* threads are not interrupted */
 }
 
+unsigned long platform_step(void (*work)(void *argument), void *argument, void (*between)(void))
+{
+    (void)work, (void)argument, (void)between; /* a thread is never interrupted here */
+    return 0;
+}
+
 void platform_on_stop(platform_stop_handler *handler)
 {
     host_on_panic(handler);

@@ -176,7 +176,9 @@ TEST(span_cut_inside_a_window_of_one_object_gets_a_table)
     span_destroy(span);
     page_heap_verify();
     struct span *again = span_create_large(7, 1);
-    EXPECT(again != NULL);
+    struct span *beside = span_create_large(9, 1);
+    REQUIRE(again != NULL && beside != NULL);
+    EXPECT(arena_span(again->first_page) == again && arena_span(beside->first_page) == beside);
     page_heap_verify();
 }
 

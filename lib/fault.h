@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Injected failures: in builds with QUARRY_FAULTS, a test can make any request to a lower layer
+ * fail, as if there were no memory or another CPU had been faster. In all other builds
+ * fault_here() is false at compile time.
+ *
+ * A site is a place where a request can fail for real; what follows the failure is the code under
+ * test. Requests are counted over all chosen sites, in the order in which they are made.
+ */
+#ifndef LIB_FAULT_H
+#define LIB_FAULT_H
+
+#include <stdbool.h>
+
+#include <quarry/config.h>
+
+enum fault_site {
+    FAULT_FRAME,       /* 2^order frames, order 0 to 9 */
+    FAULT_RANGE,       /* a run of frames, by search */
+    FAULT_REMNANT,     /* what is left in a broken child */
+    FAULT_CLAIM_PIECE, /* one child's part of a run: somebody else was faster */
+    FAULT_CLAIM_WORD,  /* 64 frames' part of a child: somebody else was faster */
+    FAULT_DESCRIPTOR,  /* an item of a metadata pool */
+    FAULT_SITES
+};
+
+#define FAULT_ALL_SITES ((1u << FAULT_SITES) - 1)
+
+/* Requests `first` (1: the next one) to `first + count - 1` at the sites of the mask fail. */
+void fault_arm(unsigned site_mask, unsigned first, unsigned count);
+
+/* No more failures; returns how many requests were made since fault_arm(). */
+unsigned fault_disarm(void);
+
+bool fault_requested(enum fault_site site);
+
+static inline bool fault_here(enum fault_site site)
+{
+    return QUARRY_FAULTS && fault_requested(site);
+}
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An interrupt at every instruction: each path through the allocator runs one instruction at a
+ * time, and wherever an interrupt could come one does, whose handler allocates and frees.
+ */
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+
+#include "tests/framework/platform.h"
+#include "tests/framework/test.h"
+
+#define KIB ((size_t)1024)
+
+/* ---- the handler: what it took at one instruction it gives back some instructions later ---- */
+
+#define HELD 13u
+
+static void *held[HELD];
+static unsigned turn;
+static bool damaged;
+
+static void allocate_between(void)
+{
+    static const size_t sizes[] = {64, 24, 64, 1024, 64, 40 * KIB, 64, 32 * KIB, 3000};
+    unsigned place = turn % HELD;
+    unsigned char *object = held[place];
+    if (object != NULL) {
+        damaged = damaged || object[0] != (unsigned char)place;
+        quarry_free(object);
+        held[place] = NULL;
+    } else {
+        object = quarry_alloc(sizes[turn % (sizeof sizes / sizeof sizes[0])]);
+        if (object != NULL)
+            object[0] = (unsigned char)place;
+        held[place] = object;
+    }
+    turn++;
+}
+
+/* ---- the paths ---- */
+
+static void *objects[200];
+
+static void hit(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < 40; i++)
+        quarry_free(quarry_alloc(64));
+}
+
+/* Through the cache's bottom and its top, many times: refill, growth of the stack, overflow. */
+static void refill_and_overflow(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < 200; i++)
+        objects[i] = quarry_alloc(64);
+    for (unsigned i = 0; i < 200; i++)
+        quarry_free(objects[i]);
+}
+
+/* Every object of this size means a new span sooner or later, and its end. */
+static void spans_come_and_go(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < 12; i++)
+        objects[i] = quarry_alloc(20 * KIB);
+    for (unsigned i = 0; i < 12; i++)
+        quarry_free(objects[i]);
+    quarry_scavenge();
+}
+
+static void large(void *unused)
+{
+    (void)unused;
+    void *one = quarry_alloc(100 * KIB);
+    void *two = quarry_alloc(3000 * KIB);
+    one = quarry_realloc(one, 300 * KIB);
+    quarry_free(two);
+    quarry_free(one);
+}
+
+static void realloc_and_sized(void *unused)
+{
+    (void)unused;
+    void *object = quarry_alloc(16);
+    size_t bytes = 16;
+    for (; bytes <= 600; bytes += 40)
+        object = quarry_realloc(object, bytes);
+    quarry_free_sized(object, bytes - 40);
+    size_t given = quarry_alloc_batch(200, 50, objects);
+    quarry_free_batch(given, objects);
+}
+
+static void frames(void *unused)
+{
+    (void)unused;
+    for (unsigned order = 0; order <= 9; order++)
+        quarry_frame_free(quarry_frame_alloc(order), order);
+    uint64_t range = quarry_frame_alloc_range(700, 0, 0);
+    quarry_frame_free_range(range, 700);
+}
+
+static void cpu_off_and_on(void *unused)
+{
+    (void)unused;
+    quarry_cpu_offline();
+    quarry_free(quarry_alloc(64));
+    quarry_cpu_online(0);
+}
+
+struct path {
+    const char *name;
+    void (*run)(void *unused);
+};
+
+static const struct path paths[] = {
+    {"hit", hit},
+    {"refill and overflow", refill_and_overflow},
+    {"spans come and go", spans_come_and_go},
+    {"large", large},
+    {"realloc and sized", realloc_and_sized},
+    {"frames", frames},
+    {"cpu off and on", cpu_off_and_on},
+};
+
+static void give_back_held(void)
+{
+    for (unsigned i = 0; i < HELD; i++) {
+        quarry_free(held[i]);
+        held[i] = NULL;
+    }
+}
+
+TEST(step_interrupt_at_every_instruction)
+{
+    test_heap_fresh();
+    size_t frames_before = quarry_frame_free_count();
+    damaged = false;
+    for (unsigned i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        unsigned long points = platform_step(paths[i].run, NULL, allocate_between);
+        if (points == 0) {
+            test_skip("no single steps on this platform");
+            return;
+        }
+        test_note("%s: interrupted at %lu instructions", paths[i].name, points);
+        quarry_verify();
+        give_back_held();
+        test_heap_settle();
+        quarry_verify();
+        struct quarry_stats stats;
+        quarry_stats(&stats);
+        REQUIRE(!damaged && stats.small_live_objects == 0 && stats.large_live_objects == 0);
+        REQUIRE(stats.arenas == 0 && stats.frames_free == frames_before);
+    }
+}
