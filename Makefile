@@ -23,6 +23,9 @@ DEBUG   ?= 0
 T       ?=
 SECONDS ?= 10
 
+# The fuzz target of make fuzz: T=object, T=frame or T=map.
+FUZZ_TARGETS := object frame map
+
 export PYTHONDONTWRITEBYTECODE = 1
 
 # A line per product; V=1 shows the commands.
@@ -38,13 +41,15 @@ endif
 # ---- what there is ----
 LIB_SOURCES  := $(sort $(wildcard lib/*.c))
 MM_SOURCES   := $(sort $(wildcard mm/*.c mm/*/*.c))
-TEST_SOURCES := tests/framework/test.c $(sort $(wildcard tests/unit/*.c tests/selftest/*.c tests/stress/*.c))
+TEST_SOURCES := tests/framework/test.c $(sort $(wildcard tests/unit/*.c tests/selftest/*.c tests/stress/*.c)) \
+                $(filter-out tests/fuzz/fuzz_main.c,$(sort $(wildcard tests/fuzz/*.c)))
 ARCH_SOURCES := $(sort $(wildcard arch/x86_64/*.c)) arch/x86_64/entry.S
 BOOT_SOURCES := $(sort $(wildcard boot/*.c))
 
 GUEST_SOURCES := $(LIB_SOURCES) $(MM_SOURCES) $(TEST_SOURCES) $(ARCH_SOURCES) $(BOOT_SOURCES)
 HOST_SOURCES  := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) $(TEST_SOURCES) \
                  tests/framework/platform_linux.c $(sort $(wildcard arch/linux/*.c))
+HOST_PROGRAM  := tests/framework/main_linux.c
 
 COMPILER := $(notdir $(firstword $(CC)))
 GUEST := build/guest-$(COMPILER)$(if $(filter 1,$(DEBUG)),-debug)
@@ -66,7 +71,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
+.PHONY: fuzz coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -77,7 +82,7 @@ help: ## this list
 
 # ---- what must be installed ----
 PACKAGES := gcc clang make binutils python3 gnu-efi ovmf qemu-system-x86 mtools xfonts-terminus gdb \
-            clang-format clang-tidy cppcheck
+            clang-format clang-tidy cppcheck gcovr
 
 deps: ## install what is missing (Debian: apt-get, as root or through sudo)
 	@sh tests/deps.sh $(PACKAGES)
@@ -159,15 +164,15 @@ gdb: image ## boot in QEMU, which waits for the debugger that is started, with s
 	@$(QEMU_RUN) gdb --smp $(SMP) --mem $(MEM) --args "$(ARGS)" --elf $(GUEST)/quarry.elf
 
 # ---- tests ----
-$(HOST)/run-tests: $(call objects,$(HOST),$(HOST_SOURCES))
+$(HOST)/run-tests: $(call objects,$(HOST),$(HOST_SOURCES) $(HOST_PROGRAM))
 	$(SAY) LD '$@'
 	$(Q)$(CC) -pthread -o $@ $^
 
-$(ASAN)/run-tests: $(call objects,$(ASAN),$(HOST_SOURCES))
+$(ASAN)/run-tests: $(call objects,$(ASAN),$(HOST_SOURCES) $(HOST_PROGRAM))
 	$(SAY) LD '$@'
 	$(Q)$(CC) -pthread -fsanitize=address,undefined -o $@ $^
 
-$(TSAN)/run-tests: $(call objects,$(TSAN),$(HOST_SOURCES))
+$(TSAN)/run-tests: $(call objects,$(TSAN),$(HOST_SOURCES) $(HOST_PROGRAM))
 	$(SAY) LD '$@'
 	$(Q)$(CC) -pthread -fsanitize=thread -o $@ $^
 
@@ -195,6 +200,39 @@ asan: $(ASAN)/run-tests ## the host tests and SECONDS of threaded stress under a
 tsan: $(TSAN)/run-tests ## the same under the thread sanitizer
 	@$(TSAN)/run-tests $(T)
 	@$(TSAN)/run-tests stress stress=$(SECONDS)
+
+# Line and branch coverage of mm/ and lib/ by the host tests: a table, and pages in build/coverage/.
+COVERAGE := build/coverage
+$(COVERAGE)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)gcc $(HOST_FLAGS) -O0 --coverage -c $< -o $@
+
+$(COVERAGE)/run-tests: $(call objects,$(COVERAGE),$(HOST_SOURCES) $(HOST_PROGRAM))
+	$(SAY) LD '$@'
+	$(Q)gcc -pthread --coverage -o $@ $^
+
+coverage: $(COVERAGE)/run-tests ## how much of mm/ and lib/ the host tests run through (HTML in build/coverage)
+	@find $(COVERAGE) -name '*.gcda' -delete
+	@$(COVERAGE)/run-tests > $(COVERAGE)/log || { cat $(COVERAGE)/log; exit 1; }
+	@gcovr --root . --object-directory $(COVERAGE) --filter 'mm/' --filter 'lib/' --print-summary \
+	   --exclude-throw-branches | tail -45
+	@gcovr --root . --object-directory $(COVERAGE) --filter 'mm/' --filter 'lib/' \
+	   --html-details $(COVERAGE)/index.html
+
+# libFuzzer is clang's. What it finds new stays in build/; what it finds wrong is kept as well, and
+# belongs into tests/fuzz/corpus/$(T), where every test run replays it.
+FUZZ := build/fuzz
+$(FUZZ)/%: $(HOST_SOURCES) tests/fuzz/fuzz_main.c
+	@mkdir -p $(FUZZ)
+	$(SAY) FUZZ '$@'
+	$(Q)clang $(filter-out -MMD -MP,$(HOST_FLAGS)) -O1 -DFUZZ_TARGET='"$*"' -fsanitize=fuzzer,address,undefined \
+	   -fno-sanitize-recover=all -o $@ $^
+
+fuzz: $(addprefix $(FUZZ)/,$(if $(T),$(T),$(FUZZ_TARGETS))) ## fuzz T=object|frame|map (or each) for SECONDS=10
+	@for target in $(if $(T),$(T),$(FUZZ_TARGETS)); do \
+	   mkdir -p $(FUZZ)/$$target.found tests/fuzz/corpus/$$target; \
+	   $(FUZZ)/$$target -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 -artifact_prefix=$(FUZZ)/$$target- \
+	      $(FUZZ)/$$target.found tests/fuzz/corpus/$$target || exit 1; done
 
 bench-count: image ## exact instructions per operation (one CPU, -icount)
 	@$(QEMU_RUN) boot --smp 1 --mem 512M --icount --args "tests=none notimer bench $(ARGS)"

@@ -158,6 +158,9 @@ def jobs(options):
         if program:
             command = [program] + ([options.filter] if options.filter else [])
             yield f"{kind}: {program}", run_program, (command,)
+    if options.host and not options.filter:
+        for target in ("object", "frame", "map"):
+            yield f"fuzz inputs: {target}", lambda n, t: run_replay(options, n, t), (target,)
     if options.image:
         for name, *rest in MATRIX:
             yield f"guest: {name}", lambda n, *a: run_guest(options, n, *a), tuple(rest)
@@ -170,6 +173,16 @@ def jobs(options):
             yield "guest: a key switches off", lambda n: run_key(options, n), ()
             if options.elf:
                 yield "guest: gdb has symbols", lambda n: run_gdb(options, n), ()
+
+
+def run_replay(options, name, target):
+    """Inputs that were worth keeping, through the plain host build."""
+    files = sorted(str(file) for file in pathlib.Path("tests/fuzz/corpus", target).glob("*"))
+    if not files:
+        result = Result(name)
+        result.fail(f"there are no inputs for {target}")
+        return result
+    return run_program(name, [options.host, "replay", target] + files)
 
 
 def timed(work, name, arguments):

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The platform of tests on the host; and the program that runs them. */
+/* The platform of tests on the host. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include <quarry/quarry.h>
@@ -10,8 +8,6 @@
 
 #include "arch/linux/host.h"
 #include "tests/framework/platform.h"
-#include "tests/framework/test.h"
-#include "tests/stress/stress.h"
 
 #define HOST_CPUS 4
 
@@ -87,19 +83,4 @@ unsigned long platform_step(void (*work)(void *argument), void *argument, void (
 void platform_on_stop(platform_stop_handler *handler)
 {
     host_on_panic(handler);
-}
-
-/* host [filter] [stress=SECONDS] */
-int main(int count, char **arguments)
-{
-    const char *filter = "";
-    for (int i = 1; i < count; i++) {
-        if (strncmp(arguments[i], "stress=", 7) == 0)
-            stress_set_seconds((unsigned)atoi(arguments[i] + 7));
-        else
-            filter = arguments[i];
-    }
-    struct test_result result = test_run_all(filter);
-    printf("%u passed, %u failed, %u skipped\n", result.passed, result.failed, result.skipped);
-    return result.failed == 0 && result.passed > 0 ? 0 : 1;
 }

@@ -38,6 +38,11 @@ void test_fail(const char *text, const char *file, int line)
         test_note("%s:%d: failed: %s", file, line, text);
 }
 
+unsigned test_failures(void)
+{
+    return atomic_load_relaxed(&failures);
+}
+
 void test_skip(const char *why)
 {
     skipped = why;

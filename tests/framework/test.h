@@ -43,6 +43,9 @@ struct test {
 /* Notes a failure of the test that runs. Any CPU. */
 void test_fail(const char *text, const char *file, int line);
 
+/* Failures of the test that runs, or of a fuzz target outside any test, so far. */
+unsigned test_failures(void);
+
 /* Notes a failure if `passed` is false; returns `passed`. Any CPU. */
 static inline bool test_check(bool passed, const char *text, const char *file, int line)
 {

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The fuzz targets by name; see fuzz.h. */
+#include "tests/fuzz/fuzz.h"
+
+static const struct {
+    const char *name;
+    fuzz_target *target;
+} targets[] = {{"object", fuzz_object}, {"frame", fuzz_frame}, {"map", fuzz_map}};
+
+static bool same(const char *left, const char *right)
+{
+    while (*left != 0 && *left == *right)
+        left++, right++;
+    return *left == *right;
+}
+
+fuzz_target *fuzz_find(const char *name)
+{
+    for (unsigned i = 0; i < sizeof targets / sizeof targets[0]; i++)
+        if (same(targets[i].name, name))
+            return targets[i].target;
+    return NULL;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame allocator against a model with a byte per frame: every frame that is given must be
+ * ours and free, every count exact, every structure sound.
+ */
+#include <quarry/quarry.h>
+
+#include "lib/bits.h"
+#include "lib/memory.h"
+#include "tests/framework/test.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/fake_frames.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define HELD 60u
+#define CPUS 3u
+#define RANGE 99u /* held.order of what came as a range */
+#define END_FRAME (150 * 256u)
+
+static const struct quarry_memory_region regions[] = {
+    {0, 640 << 10, QUARRY_MEMORY_USABLE},
+    {1 * MIB, 62 * MIB, QUARRY_MEMORY_USABLE},
+    {63 * MIB, 3 * MIB, QUARRY_MEMORY_RECLAIMABLE},
+    {66 * MIB, 60 * MIB + 12288, QUARRY_MEMORY_USABLE},
+    {90 * MIB + 4096, 8192, QUARRY_MEMORY_RESERVED},
+    {130 * MIB, 20 * MIB, QUARRY_MEMORY_USABLE},
+};
+
+struct held {
+    size_t first; /* NO_FRAME: the slot is free */
+    size_t count;
+    unsigned order;
+};
+
+struct model {
+    struct fake_frames *fake;
+    struct choices choices;
+    struct held held[HELD];
+    size_t free_frames;
+    uint8_t taken[END_FRAME];
+};
+
+static unsigned choose_cpu(struct model *model)
+{
+    return (unsigned)choose(&model->choices, CPUS);
+}
+
+static void enter(struct model *model, const struct held *held)
+{
+    if (held->first == NO_FRAME)
+        return;
+    EXPECT(held->first + held->count <= END_FRAME &&
+           memory_map_owns(&model->fake->map, held->first, held->first + held->count));
+    for (size_t i = held->first; i < held->first + held->count; i++) {
+        EXPECT(model->taken[i] == 0);
+        model->taken[i] = 1;
+    }
+    model->free_frames -= held->count;
+}
+
+static void take(struct model *model, struct held *held)
+{
+    struct frame_allocator *allocator = &model->fake->allocator;
+    size_t kind = choose(&model->choices, 4);
+    if (kind == 0) {
+        held->count = 1 + choose(&model->choices, 2000);
+        size_t align = (size_t)1 << choose(&model->choices, 11);
+        size_t limit = choose(&model->choices, 3) == 0 ? choose(&model->choices, END_FRAME) : 0;
+        held->order = RANGE;
+        held->first = frame_allocator_alloc_range(allocator, held->count, align, limit);
+        EXPECT(held->first % align == 0);
+        EXPECT(limit == 0 || held->first == NO_FRAME || held->first + held->count <= limit);
+    } else if (kind == 1 && choose(&model->choices, 4) == 0) {
+        struct frame_range range =
+            frame_allocator_alloc_remnant(allocator, 1 + choose(&model->choices, 200));
+        *held = (struct held){range.first, range.end - range.first, RANGE};
+    } else {
+        held->order = (unsigned)choose(&model->choices, 10);
+        held->count = (size_t)1 << held->order;
+        held->first = frame_allocator_alloc(allocator, choose_cpu(model), held->order);
+        EXPECT(held->first % held->count == 0);
+    }
+    enter(model, held);
+}
+
+/* All of it, or of a range perhaps only its end. */
+static void give(struct model *model, struct held *held)
+{
+    struct frame_allocator *allocator = &model->fake->allocator;
+    size_t count = held->count;
+    if (held->order == RANGE && choose(&model->choices, 2) == 0)
+        count = 1 + choose(&model->choices, count);
+    size_t first = held->first + held->count - count;
+    if (held->order == RANGE)
+        frame_allocator_free_range(allocator, choose_cpu(model), first, count);
+    else
+        frame_allocator_free(allocator, choose_cpu(model), first, held->order);
+    for (size_t i = first; i < first + count; i++)
+        model->taken[i] = 0;
+    model->free_frames += count;
+    held->count -= count;
+    if (held->count == 0)
+        held->first = NO_FRAME;
+}
+
+static void step(struct model *model)
+{
+    struct held *held = &model->held[choose(&model->choices, HELD)];
+    size_t what = choose(&model->choices, 60);
+    if (what == 0)
+        frame_allocator_drain(&model->fake->allocator);
+    else if (what == 1)
+        model->free_frames += frame_allocator_reclaim(&model->fake->allocator, &model->fake->map);
+    else if (what == 2)
+        frame_allocator_verify(&model->fake->allocator);
+    else if (held->first == NO_FRAME)
+        take(model, held);
+    else
+        give(model, held);
+    EXPECT(frame_allocator_free_count(&model->fake->allocator) == model->free_frames);
+}
+
+void fuzz_frame(const uint8_t *bytes, size_t count)
+{
+    test_heap_fresh();
+    struct model *model = quarry_zeroed(sizeof *model);
+    REQUIRE(model != NULL);
+    model->choices = (struct choices){bytes, bytes + count};
+    model->fake = fake_frames_create(regions, sizeof regions / sizeof regions[0], CPUS);
+    REQUIRE(model->fake != NULL);
+    model->free_frames = range_set_count_frames(&model->fake->map.usable);
+    while (choices_left(&model->choices))
+        step(model);
+    frame_allocator_verify(&model->fake->allocator);
+    for (unsigned i = 0; i < HELD; i++)
+        while (model->held[i].first != NO_FRAME)
+            give(model, &model->held[i]);
+    frame_allocator_drain(&model->fake->allocator);
+    frame_allocator_verify(&model->fake->allocator);
+    fake_frames_destroy(model->fake);
+    quarry_free(model);
+}

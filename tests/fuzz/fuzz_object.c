@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The object API against a model: a table of what should be alive, with its size and a pattern that
+ * fills it. After every call the objects that it touched are compared; no two may overlap.
+ */
+#include <quarry/quarry.h>
+#include <quarry_arch.h>
+
+#include "lib/bits.h"
+#include "tests/framework/test.h"
+#include "tests/fuzz/fuzz.h"
+
+#define KIB ((size_t)1024)
+#define OBJECTS 48u
+
+struct object {
+    unsigned char *at; /* NULL: the slot is free */
+    size_t bytes;
+    unsigned char seed;
+    bool aligned; /* may be in a larger class than its size's: no sized free */
+};
+
+struct model {
+    struct object objects[OBJECTS];
+    struct choices choices;
+    unsigned char next_seed;
+};
+
+/* Objects of a MiB need not be compared byte by byte. */
+static size_t stride_of(size_t bytes)
+{
+    return bytes > 64 * KIB ? 1021 : 1;
+}
+
+static void fill(const struct object *object)
+{
+    for (size_t i = 0; i < object->bytes; i += stride_of(object->bytes))
+        object->at[i] = (unsigned char)(object->seed + i);
+    if (object->bytes > 0)
+        object->at[object->bytes - 1] = (unsigned char)(object->seed + object->bytes - 1);
+}
+
+/* The first `bytes` bytes are as `seed` says; `old_bytes` were filled. */
+static bool is_filled(const unsigned char *at, size_t bytes, size_t old_bytes, unsigned char seed)
+{
+    for (size_t i = 0; i < bytes; i += stride_of(old_bytes))
+        if (at[i] != (unsigned char)(seed + i))
+            return false;
+    return true;
+}
+
+static bool is_zero(const unsigned char *at, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if (at[i] != 0)
+            return false;
+    return true;
+}
+
+static bool overlaps_another(const struct model *model, const struct object *object)
+{
+    for (unsigned i = 0; i < OBJECTS; i++) {
+        const struct object *other = &model->objects[i];
+        bool apart = other->at == NULL || other == object ||
+                     object->at + object->bytes <= other->at ||
+                     other->at + other->bytes <= object->at;
+        /* Two empty objects must differ, too. */
+        if (!apart || (other != object && other->at == object->at))
+            return true;
+    }
+    return false;
+}
+
+static size_t choose_bytes(struct choices *choices)
+{
+    switch (choose(choices, 8)) {
+    case 0:
+        return choose(choices, 40 * KIB);
+    case 1:
+        return 32 * KIB - 8 + choose(choices, 300) * 997;
+    case 2:
+        return choose(choices, 24) * 256 * KIB + choose(choices, 5);
+    default:
+        return choose(choices, 1200);
+    }
+}
+
+static void enter(struct model *model, struct object *object)
+{
+    object->seed = model->next_seed++;
+    EXPECT(quarry_usable_size(object->at) >= object->bytes);
+    EXPECT(!overlaps_another(model, object));
+    fill(object);
+}
+
+/* The slot is free. */
+static void allocate(struct model *model, struct object *object)
+{
+    object->bytes = choose_bytes(&model->choices);
+    size_t kind = choose(&model->choices, 6);
+    object->aligned = kind == 0;
+    if (kind == 0) {
+        size_t alignment = (size_t)1 << choose(&model->choices, 23);
+        object->at = quarry_aligned(alignment, object->bytes);
+        EXPECT((uintptr_t)object->at % alignment == 0);
+    } else if (kind == 1) {
+        object->at = quarry_calloc(1 + object->bytes / 7, 7);
+        EXPECT(object->at == NULL || is_zero(object->at, object->bytes));
+    } else {
+        object->at = quarry_alloc_with(object->bytes, kind == 2 ? QUARRY_ZEROED : 0);
+        EXPECT(object->at == NULL || kind != 2 || is_zero(object->at, object->bytes));
+    }
+    if (kind == 1)
+        object->bytes = (1 + object->bytes / 7) * 7;
+    if (object->at != NULL)
+        enter(model, object);
+}
+
+static void resize(struct model *model, struct object *object)
+{
+    size_t bytes = choose_bytes(&model->choices);
+    size_t kept = min_u64(bytes, object->bytes);
+    unsigned char *at = quarry_realloc(object->at, bytes);
+    if (at == NULL) {
+        EXPECT(is_filled(object->at, object->bytes, object->bytes, object->seed));
+        return;
+    }
+    EXPECT(is_filled(at, kept, object->bytes, object->seed));
+    object->at = at;
+    object->bytes = bytes;
+    object->aligned = false;
+    enter(model, object);
+}
+
+static void release(struct object *object, bool sized)
+{
+    EXPECT(is_filled(object->at, object->bytes, object->bytes, object->seed));
+    if (sized && !object->aligned)
+        quarry_free_sized(object->at, object->bytes);
+    else
+        quarry_free(object->at);
+    object->at = NULL;
+}
+
+static void step(struct model *model)
+{
+    struct object *object = &model->objects[choose(&model->choices, OBJECTS)];
+    size_t what = choose(&model->choices, 40);
+    if (what == 0)
+        quarry_scavenge_step();
+    else if (what == 1)
+        quarry_scavenge();
+    else if (what == 2)
+        quarry_verify();
+    else if (what == 3)
+        quarry_cpu_offline();
+    else if (what == 4)
+        quarry_cpu_online(quarry_port_cpu_number());
+    else if (object->at == NULL)
+        allocate(model, object);
+    else if (what < 16)
+        resize(model, object);
+    else
+        release(object, what % 2 == 0);
+}
+
+void fuzz_object(const uint8_t *bytes, size_t count)
+{
+    static struct model model;
+    test_heap_fresh();
+    model = (struct model){.choices = {bytes, bytes + count}};
+    while (choices_left(&model.choices))
+        step(&model);
+    quarry_verify();
+    size_t live = 0;
+    for (unsigned i = 0; i < OBJECTS; i++)
+        live += model.objects[i].at != NULL;
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPECT(stats.small_live_objects + stats.large_live_objects == live);
+    for (unsigned i = 0; i < OBJECTS; i++)
+        if (model.objects[i].at != NULL)
+            release(&model.objects[i], true);
+    test_heap_settle();
+    quarry_verify();
+    quarry_stats(&stats);
+    EXPECT(stats.arenas == 0);
+}

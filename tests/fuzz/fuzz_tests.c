@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The fuzz targets, fed with random strings: a short form of what libFuzzer does at length. */
+#include "lib/random.h"
+#include "tests/framework/test.h"
+#include "tests/fuzz/fuzz.h"
+
+#define STRING_BYTES 4096u
+
+static void feed(void (*target)(const uint8_t *bytes, size_t count), unsigned strings)
+{
+    static uint8_t bytes[STRING_BYTES];
+    for (unsigned seed = 0; seed < strings; seed++) {
+        struct random random = random_seeded(seed);
+        size_t count = 1 + random_below(&random, STRING_BYTES);
+        for (size_t i = 0; i < count; i++)
+            bytes[i] = (uint8_t)random_next(&random);
+        target(bytes, count);
+    }
+}
+
+TEST(fuzz_object_against_its_model)
+{
+    feed(fuzz_object, 20);
+}
+
+TEST(fuzz_frame_against_its_model)
+{
+    feed(fuzz_frame, 60);
+}
+
+TEST(fuzz_map_against_its_model)
+{
+    feed(fuzz_map, 400);
+}
