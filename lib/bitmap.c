@@ -77,11 +77,71 @@ struct bitmap_run bitmap_next_clear_run(const struct bitmap *map, unsigned from)
     return run;
 }
 
+/*
+ * Bit b of the result is set where bit b of `runs` and bit b + distance of `further` are: if those
+ * mark where runs of m and n free bits begin, and distance is m, then runs of m + n begin here.
+ */
+static struct bitmap join(const struct bitmap *runs, const struct bitmap *further,
+                          unsigned distance)
+{
+    unsigned words = distance / WORD_BITS;
+    unsigned bits = distance % WORD_BITS;
+    struct bitmap joined = {{0}};
+    for (unsigned index = 0; index + words < BITMAP_WORDS; index++) {
+        uint64_t shifted = further->word[index + words] >> bits;
+        if (bits != 0 && index + words + 1 < BITMAP_WORDS)
+            shifted |= further->word[index + words + 1] << (WORD_BITS - bits);
+        joined.word[index] = runs->word[index] & shifted;
+    }
+    return joined;
+}
+
+static bool is_zero(const struct bitmap *map)
+{
+    uint64_t any = 0;
+    for (unsigned index = 0; index < BITMAP_WORDS; index++)
+        any |= map->word[index];
+    return any == 0;
+}
+
+/*
+ * By doubling: where runs of 1, 2, 4 ... free bits begin, until there is none; then the halves are
+ * joined on as far as they go. At most 18 joins of eight words, however many runs there are. There
+ * is a clear bit.
+ */
+static struct bitmap_run longest_by_doubling(const struct bitmap *map)
+{
+    enum { LEVELS = 10 }; /* runs of 1 to 512 */
+    struct bitmap level[LEVELS];
+    for (unsigned index = 0; index < BITMAP_WORDS; index++)
+        level[0].word[index] = ~map->word[index];
+    unsigned top = 0;
+    for (; top + 1 < LEVELS; top++) {
+        level[top + 1] = join(&level[top], &level[top], 1u << top);
+        if (is_zero(&level[top + 1]))
+            break;
+    }
+    struct bitmap begins = level[top];
+    unsigned length = 1u << top;
+    while (top-- > 0) {
+        struct bitmap longer = join(&begins, &level[top], length);
+        if (!is_zero(&longer)) {
+            begins = longer;
+            length += 1u << top;
+        }
+    }
+    return (struct bitmap_run){next_bit(&begins, 0, 0), length};
+}
+
+/* Few runs are walked through; where there are many, doubling is faster than the walk would be. */
 struct bitmap_run bitmap_longest_clear_run(const struct bitmap *map)
 {
+    enum { RUNS_WALKED = 24 };
     struct bitmap_run longest = {0};
     struct bitmap_run run = bitmap_next_clear_run(map, 0);
-    while (run.length != 0) {
+    for (unsigned walked = 0; run.length != 0; walked++) {
+        if (walked == RUNS_WALKED)
+            return longest_by_doubling(map);
         if (run.length > longest.length)
             longest = run;
         run = bitmap_next_clear_run(map, run.first + run.length);
