@@ -27,6 +27,7 @@
 #include "boot/handoff.h"
 #include "boot/options.h"
 #include "lib/bits.h"
+#include "lib/format.h"
 #include "tests/framework/test.h"
 #include "tests/stress/stress.h"
 
@@ -164,13 +165,6 @@ static void report_memory(size_t reclaimed)
 
 /* ---- CPUs ---- */
 
-static bool same(const char *left, const char *right)
-{
-    while (*left != 0 && *left == *right)
-        left++, right++;
-    return *left == *right;
-}
-
 static unsigned cpus_wanted(void)
 {
     unsigned all = handoff->cpus.count;
@@ -181,7 +175,7 @@ static unsigned cpus_wanted(void)
 static void add_missing_cpu(void)
 {
     struct cpu_list *cpus = &handoff->cpus;
-    if (same(options.fault, "cpu") && cpus->count > 1)
+    if (text_equals(options.fault, "cpu") && cpus->count > 1)
         cpus->apic_ids[1] = 0xfe;
 }
 
@@ -206,11 +200,11 @@ static void start_cpus(void)
 
 static void break_something(void)
 {
-    if (same(options.fault, "page"))
+    if (text_equals(options.fault, "page"))
         *(volatile int *)handoff->regions[0].base = 1; /* page 0 is not mapped */
-    if (same(options.fault, "stop"))
+    if (text_equals(options.fault, "stop"))
         quarry_free((void *)(uintptr_t)0x123456789a0u);
-    if (same(options.fault, "hang"))
+    if (text_equals(options.fault, "hang"))
         for (;;)
             quarry_port_pause();
 }
@@ -222,7 +216,7 @@ static _Noreturn void run_everything(void)
     struct test_result result = {0};
     console_status(SCREEN_TITLE, " tests and stress loops are running ...");
     stress_set_seconds(options.stress_seconds);
-    if (!same(options.tests, "none"))
+    if (!text_equals(options.tests, "none"))
         result = test_run_all(options.tests);
     test_heap_fresh();
     if (options.bench)
@@ -235,7 +229,7 @@ static _Noreturn void run_everything(void)
         smp_cpu_count(), mebibytes(stats.frames_total * 4096), stats.frames_free,
         stats.frames_total, clock_microseconds() / 1000000, clock_microseconds() / 100000 % 10);
     quarry_verify();
-    bool passed = result.failed == 0 && (result.passed > 0 || same(options.tests, "none"));
+    bool passed = result.failed == 0 && (result.passed > 0 || text_equals(options.tests, "none"));
     console_print("%s: %u passed, %u failed, %u skipped\n", passed ? "PASSED" : "FAILED",
                   result.passed, result.failed, result.skipped);
     finish(passed);

@@ -2,7 +2,6 @@
 /* Text from values; see format.h. */
 #include "lib/format.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Where the text goes, and what is still free there. Invariant: at + 1 <= capacity. */

@@ -10,7 +10,16 @@
 #define LIB_FORMAT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+
+/* Whether two texts are the same. */
+static inline bool text_equals(const char *left, const char *right)
+{
+    while (*left != 0 && *left == *right)
+        left++, right++;
+    return *left == *right;
+}
 
 /* Returns the length written, without the final 0: always less than `capacity_bytes` (1 or more).
  */

@@ -7,6 +7,7 @@
 #include "arch/x86_64/clock.h"
 #include "arch/x86_64/instructions.h"
 #include "lib/bits.h"
+#include "lib/format.h"
 #include "lib/memory.h"
 
 /* ---- QEMU's firmware configuration device, through its two ports ---- */
@@ -46,13 +47,6 @@ bool machine_is_qemu(void)
     return signature[0] == 'Q' && signature[1] == 'E' && signature[2] == 'M' && signature[3] == 'U';
 }
 
-static bool same_text(const char *left, const char *right)
-{
-    while (*left != 0 && *left == *right)
-        left++, right++;
-    return *left == *right;
-}
-
 size_t machine_qemu_text(const char *name, char *text, size_t capacity_bytes)
 {
     if (!machine_is_qemu())
@@ -65,7 +59,7 @@ size_t machine_qemu_text(const char *name, char *text, size_t capacity_bytes)
         char found[CONFIG_NAME_BYTES];
         config_read(found, sizeof found);
         found[CONFIG_NAME_BYTES - 1] = 0;
-        if (!same_text(found, name))
+        if (!text_equals(found, name))
             continue;
         size_t length = min_u64(bytes, capacity_bytes - 1);
         port_write_16(CONFIG_SELECTOR, key);

@@ -2,22 +2,17 @@
 /* The fuzz targets by name; see fuzz.h. */
 #include "tests/fuzz/fuzz.h"
 
+#include "lib/format.h"
+
 static const struct {
     const char *name;
     fuzz_target *target;
 } targets[] = {{"object", fuzz_object}, {"frame", fuzz_frame}, {"map", fuzz_map}};
 
-static bool same(const char *left, const char *right)
-{
-    while (*left != 0 && *left == *right)
-        left++, right++;
-    return *left == *right;
-}
-
 fuzz_target *fuzz_find(const char *name)
 {
     for (unsigned i = 0; i < sizeof targets / sizeof targets[0]; i++)
-        if (same(targets[i].name, name))
+        if (text_equals(targets[i].name, name))
             return targets[i].target;
     return NULL;
 }

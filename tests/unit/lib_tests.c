@@ -113,37 +113,30 @@ TEST(bitmap_agrees_with_a_model)
 
 /* ---- text ---- */
 
-static bool same(const char *left, const char *right)
-{
-    while (*left != 0 && *left == *right)
-        left++, right++;
-    return *left == *right;
-}
-
 TEST(format_writes_what_printf_would)
 {
     char text[64];
     EXPECT(format_text(text, sizeof text, "%d %u %x %X", -5, 5u, 255u, 255u) == 10);
-    EXPECT(same(text, "-5 5 ff FF"));
+    EXPECT(text_equals(text, "-5 5 ff FF"));
     format_text(text, sizeof text, "[%5d|%-5d|%05d]", 42, 42, -42);
-    EXPECT(same(text, "[   42|42   |-0042]"));
+    EXPECT(text_equals(text, "[   42|42   |-0042]"));
     format_text(text, sizeof text, "%s|%.2s|%6s|%c|%%", "abc", "abc", "abc", 'z');
-    EXPECT(same(text, "abc|ab|   abc|z|%"));
+    EXPECT(text_equals(text, "abc|ab|   abc|z|%"));
     format_text(text, sizeof text, "%zu %lx %ld", (size_t)-1, ~0ul, -9223372036854775807l - 1);
-    EXPECT(same(text, "18446744073709551615 ffffffffffffffff -9223372036854775808"));
+    EXPECT(text_equals(text, "18446744073709551615 ffffffffffffffff -9223372036854775808"));
     format_text(text, sizeof text, "%p", (void *)(uintptr_t)0x1234);
-    EXPECT(same(text, "0x0000000000001234"));
+    EXPECT(text_equals(text, "0x0000000000001234"));
     format_text(text, sizeof text, "%#x %#lX %#x", 0xau, 0xabul, 7u);
-    EXPECT(same(text, "0xa 0XAB 0x7"));
+    EXPECT(text_equals(text, "0xa 0XAB 0x7"));
     format_text(text, sizeof text, "%*u", 4, 7u);
-    EXPECT(same(text, "   7"));
+    EXPECT(text_equals(text, "   7"));
 }
 
 TEST(format_cuts_what_does_not_fit)
 {
     char text[8] = "xxxxxxx";
     EXPECT(format_text(text, 4, "%s", "abcdef") == 3);
-    EXPECT(same(text, "abc") && text[4] == 'x');
+    EXPECT(text_equals(text, "abc") && text[4] == 'x');
     EXPECT(format_text(text, 1, "%d", 123456) == 0 && text[0] == 0);
     EXPECT(format_text(text, sizeof text, "%2000000000d", 1) == 7);
 }
