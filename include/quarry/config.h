@@ -6,7 +6,7 @@
 #ifndef QUARRY_CONFIG_H
 #define QUARRY_CONFIG_H
 
-/* 1: assertions and lock ranks are checked as well. Costs about a third of the slow paths. */
+/* 1: assertions and lock ranks are checked as well, on slow paths only. */
 #ifndef QUARRY_DEBUG
 #define QUARRY_DEBUG 0
 #endif
@@ -34,8 +34,8 @@ _Static_assert(QUARRY_CPUS_MAX >= 1 && QUARRY_CPUS_MAX <= 4096, "QUARRY_CPUS_MAX
 _Static_assert(QUARRY_MAP_RANGES_MAX >= 8 && QUARRY_MAP_RANGES_MAX <= 65536,
                "QUARRY_MAP_RANGES_MAX is 8 to 65536");
 
-/* Children (2 MiB each) in a tree, the unit that a CPU reserves. 32 (64 MiB) is what the LLFree
- * paper found best: less and CPUs change trees often, more and few CPUs find one of their own. */
+/* Children (2 MiB each) in a tree, the unit that a CPU reserves. 32 (64 MiB):
+ * with less, CPUs change trees often; with more, few CPUs find one of their own. */
 #ifndef QUARRY_TREE_CHILDREN
 #define QUARRY_TREE_CHILDREN 32
 #endif
@@ -43,8 +43,8 @@ _Static_assert(QUARRY_TREE_CHILDREN >= 1 && QUARRY_TREE_CHILDREN <= 64 &&
                    (QUARRY_TREE_CHILDREN & (QUARRY_TREE_CHILDREN - 1)) == 0,
                "QUARRY_TREE_CHILDREN is a power of two, 1 to 64");
 
-/* Bytes of free objects that one CPU's cache may hold at most. A miss costs about a hundred
- * instructions and is rare from 1 MiB on (TCMalloc came to 1.5 MiB). */
+/* Bytes of free objects that one CPU's cache may hold at most. 1 MiB is a
+ * guess of TCMalloc's order of magnitude: less means more misses, more keeps memory from others. */
 #ifndef QUARRY_CACHE_BYTES_MAX
 #define QUARRY_CACHE_BYTES_MAX (1024u * 1024u)
 #endif

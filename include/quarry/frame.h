@@ -46,9 +46,8 @@ void quarry_frame_free(uint64_t physical, unsigned order);
  * all below the address `below_bytes` (0: anywhere). For devices that reach only 1 MiB, 16 MiB or
  * 4 GiB, and for anything large or odd. Lowest fitting address first, but without a bound the first
  * 64 MiB are used last, being the only memory that old devices reach. Searches under a lock, with
- * interrupts masked, for a time in proportion to the memory passed over (about a millisecond for
- * 100 GiB). Returns 0 when there is no such run, or an argument is out of range. Not in NMI
- * handlers.
+ * interrupts masked, for a time in proportion to the memory passed over. Returns 0 when there is no
+ * such run, or an argument is out of range. Not in NMI handlers.
  */
 uint64_t quarry_frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t below_bytes);
 

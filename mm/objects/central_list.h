@@ -23,7 +23,7 @@
 #include "lib/list.h"
 #include "lib/spinlock.h"
 
-/* used_slots, slots and pages are sums over both lists, but see `pages`. */
+/* spans, slots, used_slots and pages are sums over both lists; all fields: lock. */
 struct central_list {
     struct spinlock lock;
     struct list partial;
