@@ -22,6 +22,9 @@ DISPLAY_KIND ?= none
 DEBUG   ?= 0
 T       ?=
 SECONDS ?= 10
+BOUND   ?= 3
+EXECUTIONS ?= 500000
+RANDOM_EXECUTIONS ?= 20000
 
 # The fuzz target of make fuzz: T=object, T=frame or T=map.
 FUZZ_TARGETS := object frame map
@@ -50,12 +53,15 @@ GUEST_SOURCES := $(LIB_SOURCES) $(MM_SOURCES) $(TEST_SOURCES) $(ARCH_SOURCES) $(
 HOST_SOURCES  := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) $(TEST_SOURCES) \
                  tests/framework/platform_linux.c $(sort $(wildcard arch/linux/*.c))
 HOST_PROGRAM  := tests/framework/main_linux.c
+EXPLORE_SOURCES := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) \
+                   $(sort $(wildcard arch/linux/*.c tests/explore/*.c))
 
 COMPILER := $(notdir $(firstword $(CC)))
 GUEST := build/guest-$(COMPILER)$(if $(filter 1,$(DEBUG)),-debug)
 HOST  := build/host-$(COMPILER)
 ASAN  := build/asan-$(COMPILER)
 TSAN  := build/tsan-$(COMPILER)
+EXPLORE := build/explore-$(COMPILER)
 
 # ---- how it is compiled ----
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
@@ -71,7 +77,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
+.PHONY: fuzz explore coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -109,6 +115,12 @@ $(ASAN)/%.o: %.c
 $(TSAN)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_FLAGS) -O1 -fsanitize=thread -c $< -o $@
+
+# CPUs are coroutines here, and none that waits is worth waiting for long.
+$(EXPLORE)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -DQUARRY_DRAIN_WAIT_ROUNDS=%,$(HOST_FLAGS)) -O2 -DQUARRY_EXPLORE=1 \
+	   -DQUARRY_DRAIN_WAIT_ROUNDS=3 -c $< -o $@
 
 objects = $(addprefix $(1)/,$(patsubst %.S,%.o,$(patsubst %.c,%.o,$(2))))
 
@@ -176,14 +188,21 @@ $(TSAN)/run-tests: $(call objects,$(TSAN),$(HOST_SOURCES) $(HOST_PROGRAM))
 	$(SAY) LD '$@'
 	$(Q)$(CC) -pthread -fsanitize=thread -o $@ $^
 
+$(EXPLORE)/explore: $(call objects,$(EXPLORE),$(EXPLORE_SOURCES))
+	$(SAY) LD '$@'
+	$(Q)$(CC) -pthread -o $@ $^
+
+explore: $(EXPLORE)/explore ## every interleaving of small programs (T=substring BOUND=3 EXECUTIONS=500000)
+	@$(EXPLORE)/explore T=$(T) bound=$(BOUND) executions=$(EXECUTIONS) random=$(RANDOM_EXECUTIONS)
+
 # The guest is also built with assertions, and by the other compiler: one boot each.
 .PHONY: variants
 variants:
 	@$(MAKE) --no-print-directory DEBUG=1 image
 	@$(MAKE) --no-print-directory CC=clang DEBUG=0 image
 
-test: image variants $(HOST)/run-tests $(ASAN)/run-tests $(TSAN)/run-tests $(GUEST)/quarry.o ## all tests: host, sanitizers, guest; ends with a count
-	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests \
+test: image variants $(HOST)/run-tests $(ASAN)/run-tests $(TSAN)/run-tests $(EXPLORE)/explore $(GUEST)/quarry.o ## all tests: host, sanitizers, guest; ends with a count
+	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore \
 	   --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) --filter "$(T)" \
 	   --variant build/guest-$(COMPILER)-debug/quarry.img --variant build/guest-clang/quarry.img
 

@@ -29,8 +29,8 @@
  * that a handler which allocates finds the stack whole, and the thread stays on its CPU.
  *
  * Locks, in the order in which they may nest: CPUs, transfer cache, central list, page heap,
- * metadata pool, frame search, frame frontier. On this way none is held while another is taken,
- * but for those of the page heap and below.
+ * metadata pool, frame search, frame moves, frame frontier. On this way none is held while another
+ * is taken, but for those of the page heap and below.
  */
 #include "mm/heap.h"
 

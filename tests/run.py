@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """All tests, counted: host binaries, and the guest on a matrix of machines.
 
-    run.py --image IMAGE [--elf ELF] [--host PROGRAM] [--asan PROGRAM] [--tsan PROGRAM] [--filter TEXT]
+    run.py --image IMAGE [--elf ELF] [--host PROGRAM] [--asan PROGRAM] [--tsan PROGRAM]
+           [--explore PROGRAM] [--filter TEXT]
 
 Each host program and each boot prints TAP and closes with "N passed, N failed"; the counts are
 added up. A run that ends in another way, or too late, counts as one failure, and its last lines
@@ -158,6 +159,9 @@ def jobs(options):
         if program:
             command = [program] + ([options.filter] if options.filter else [])
             yield f"{kind}: {program}", run_program, (command,)
+    if options.explore:
+        yield "explored schedules", run_program, (
+            [options.explore, f"T={options.filter}", "bound=2", "executions=3000", "random=200"],)
     if options.host and not options.filter:
         for target in ("object", "frame", "map"):
             yield f"fuzz inputs: {target}", lambda n, t: run_replay(options, n, t), (target,)
@@ -194,7 +198,7 @@ def timed(work, name, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("image", "elf", "host", "asan", "tsan"):
+    for name in ("image", "elf", "host", "asan", "tsan", "explore"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--variant", action="append", default=[],
                         help="another build's image, for one boot")

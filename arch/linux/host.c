@@ -3,6 +3,7 @@
 #include "arch/linux/host.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 __thread struct linux_cpu linux_cpu;
 
 static void (*panic_handler)(const char *report);
+static void (*pause_handler)(void);
 
 uintptr_t host_direct_map(void)
 {
@@ -63,6 +65,19 @@ void host_run_cpus(unsigned cpus, void (*work)(void *argument), void *argument)
         pthread_join(threads[i], NULL);
     free(threads);
     free(list);
+}
+
+void host_on_pause(void (*handler)(void))
+{
+    pause_handler = handler;
+}
+
+void linux_pause(void)
+{
+    if (pause_handler != NULL)
+        pause_handler();
+    else
+        sched_yield(); /* the CPU waited for may be a thread that is not running */
 }
 
 void host_on_panic(void (*handler)(const char *report))

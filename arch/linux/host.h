@@ -21,4 +21,7 @@ void host_run_cpus(unsigned cpus, void (*work)(void *argument), void *argument);
 /* Replaces what quarry_port_panic() does: print to standard error and abort. */
 void host_on_panic(void (*handler)(const char *report));
 
+/* Replaces what a waiting CPU does: let another thread run. NULL: that again. */
+void host_on_pause(void (*handler)(void));
+
 #endif

@@ -8,7 +8,6 @@
 #ifndef QUARRY_ARCH_H
 #define QUARRY_ARCH_H
 
-#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -33,9 +32,12 @@ static inline void quarry_port_irq_restore(uintptr_t depth)
     linux_cpu.irq_depth = depth;
 }
 
+/* Out of line: what it does is the host's to change (host_on_pause()). */
+void linux_pause(void);
+
 static inline void quarry_port_pause(void)
 {
-    sched_yield(); /* the CPU waited for may be a thread that is not running */
+    linux_pause();
 }
 
 static inline unsigned quarry_port_cpu_number(void)

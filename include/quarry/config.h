@@ -19,6 +19,13 @@ _Static_assert(QUARRY_DEBUG == 0 || QUARRY_DEBUG == 1, "QUARRY_DEBUG is 0 or 1")
 #endif
 _Static_assert(QUARRY_FAULTS == 0 || QUARRY_FAULTS == 1, "QUARRY_FAULTS is 0 or 1");
 
+/* 1: every atomic operation is a point at which a test may let another CPU go on (lib/atomic.h). For
+ * the exploration of schedules only: there CPUs are coroutines of one thread. */
+#ifndef QUARRY_EXPLORE
+#define QUARRY_EXPLORE 0
+#endif
+_Static_assert(QUARRY_EXPLORE == 0 || QUARRY_EXPLORE == 1, "QUARRY_EXPLORE is 0 or 1");
+
 /* CPUs: numbers 0 to this less one. What a machine really has is told to quarry_init(); this only
  * bounds it. 256 covers every machine whose APIC ids fit a byte; 4096 fits the frame allocator. */
 #ifndef QUARRY_CPUS_MAX

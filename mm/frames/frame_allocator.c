@@ -52,7 +52,8 @@ static void give_back(struct frame_allocator *allocator, struct frame_reservatio
         frame_tree_give(allocator, tree, frames);
 }
 
-/* The reservation gets a new word; the tree that it had is open to all again. */
+/* The reservation gets a new word; the tree that it had is open to all again. moves_lock is held.
+ */
 static void reservation_replace(struct frame_allocator *allocator,
                                 struct frame_reservation *reservation, uint64_t word)
 {
@@ -95,7 +96,8 @@ void frame_tree_give(struct frame_allocator *allocator, size_t tree, size_t fram
     atomic_fetch_add(&allocator->trees[tree], (uint32_t)frames);
 }
 
-/* What CPUs have reserved of this tree goes to the tree's entry, where all can see it. */
+/* What CPUs have reserved of this tree goes to the tree's entry, where all can see it. moves_lock
+ * is held. */
 static void tree_recall(struct frame_allocator *allocator, size_t tree)
 {
     for (unsigned i = 0; i < frame_reservation_count(allocator); i++) {
@@ -111,7 +113,8 @@ static void tree_recall(struct frame_allocator *allocator, size_t tree)
     }
 }
 
-bool frame_tree_take(struct frame_allocator *allocator, size_t tree, size_t frames)
+/* moves_lock is held. */
+static bool tree_take_recalling(struct frame_allocator *allocator, size_t tree, size_t frames)
 {
     uint32_t *entry = &allocator->trees[tree];
     if (tree_take_some(entry, frames))
@@ -120,6 +123,16 @@ bool frame_tree_take(struct frame_allocator *allocator, size_t tree, size_t fram
         return false;
     tree_recall(allocator, tree);
     return tree_take_some(entry, frames);
+}
+
+bool frame_tree_take(struct frame_allocator *allocator, size_t tree, size_t frames)
+{
+    if (tree_take_some(&allocator->trees[tree], frames))
+        return true;
+    irq_state irq = spinlock_acquire(&allocator->moves_lock);
+    bool taken = tree_take_recalling(allocator, tree, frames);
+    spinlock_release(&allocator->moves_lock, irq);
+    return taken;
 }
 
 /* ---- children ---- */
@@ -206,22 +219,24 @@ static size_t alloc_refetched(struct frame_allocator *allocator,
     if (!(word & RESERVATION_PRESENT))
         return NO_FRAME;
     size_t tree = reservation_tree(word);
+    irq_state irq = spinlock_acquire(&allocator->moves_lock);
     size_t fetched = tree_take_all(&allocator->trees[tree], TREE_RESERVED, TREE_RESERVED, 1);
-    if (fetched == 0)
-        return NO_FRAME;
-    give_back(allocator, reservation, tree, fetched);
-    return alloc_reserved(allocator, reservation, order);
+    if (fetched > 0)
+        give_back(allocator, reservation, tree, fetched);
+    spinlock_release(&allocator->moves_lock, irq);
+    return fetched > 0 ? alloc_reserved(allocator, reservation, order) : NO_FRAME;
 }
 
 /* Reserves this tree, if nobody has it and it may have what is wanted. */
 static size_t alloc_reserving(struct frame_allocator *allocator,
                               struct frame_reservation *reservation, unsigned order, size_t tree)
 {
+    irq_state irq = spinlock_acquire(&allocator->moves_lock);
     size_t taken = tree_take_all(&allocator->trees[tree], 0, TREE_RESERVED, (size_t)1 << order);
-    if (taken == 0)
-        return NO_FRAME;
-    reservation_replace(allocator, reservation, reservation_word(tree, taken));
-    return alloc_reserved(allocator, reservation, order);
+    if (taken > 0)
+        reservation_replace(allocator, reservation, reservation_word(tree, taken));
+    spinlock_release(&allocator->moves_lock, irq);
+    return taken > 0 ? alloc_reserved(allocator, reservation, order) : NO_FRAME;
 }
 
 /* Any ready tree but the first: those worth it, then those that have what is wanted at all. */
@@ -256,11 +271,14 @@ static size_t alloc_beyond_frontier(struct frame_allocator *allocator,
     return NO_FRAME;
 }
 
-/* Without a reservation, from whichever tree has it, the first tree last. */
-static size_t alloc_anywhere(struct frame_allocator *allocator, unsigned order)
+/*
+ * Without a reservation, from whichever tree has it, the first tree last. moves_lock is held, so
+ * every free frame stands in a tree or in a reservation, and what is not found here is not there.
+ */
+static size_t search_all_trees(struct frame_allocator *allocator, unsigned order)
 {
     for (size_t tree = atomic_load_acquire(&allocator->frontier); tree-- > 0;) {
-        if (!frame_tree_take(allocator, tree, (size_t)1 << order))
+        if (!tree_take_recalling(allocator, tree, (size_t)1 << order))
             continue;
         size_t frame = claim_in_tree(allocator, tree, 0, order);
         if (frame != NO_FRAME)
@@ -268,6 +286,14 @@ static size_t alloc_anywhere(struct frame_allocator *allocator, unsigned order)
         frame_tree_give(allocator, tree, (size_t)1 << order);
     }
     return NO_FRAME;
+}
+
+static size_t alloc_anywhere(struct frame_allocator *allocator, unsigned order)
+{
+    irq_state irq = spinlock_acquire(&allocator->moves_lock);
+    size_t frame = search_all_trees(allocator, order);
+    spinlock_release(&allocator->moves_lock, irq);
+    return frame;
 }
 
 static __attribute__((noinline)) size_t alloc_slow(struct frame_allocator *allocator,
@@ -353,30 +379,22 @@ void frame_allocator_free(struct frame_allocator *allocator, unsigned cpu, size_
     give_back(allocator, reservation_of(allocator, cpu, order), frame / TREE_FRAMES, count);
 }
 
-/*
- * A whole child that was claimed in one piece comes back in parts: from now on its bits count.
- * Nobody else looks at them meanwhile, for its entry shows no free frame before and after.
- */
-static void split_huge(struct frame_allocator *allocator, size_t child)
+void frame_allocator_split(struct frame_allocator *allocator, size_t first)
 {
-    for (unsigned i = 0; i < BITMAP_WORDS; i++)
-        atomic_store_relaxed(&allocator->bits[child].word[i], ~(uint64_t)0);
-    child_entry huge = (child_entry)CHILD_HUGE;
-    atomic_compare_swap(&allocator->children[child], &huge, 0);
+    size_t child = first >> CHILD_SHIFT;
+    child_entry *entry = &allocator->children[child];
+    if (atomic_load_relaxed(entry) & CHILD_HUGE)
+        child_split_huge(entry, &allocator->bits[child]);
 }
 
 static void free_piece(struct frame_allocator *allocator, size_t first, size_t count)
 {
     frame_check_owned(allocator, first, count);
-    size_t child = first >> CHILD_SHIFT;
-    bool huge = atomic_load_relaxed(&allocator->children[child]) & CHILD_HUGE;
-    if (huge && count == CHILD_FRAMES) {
+    child_entry entry = atomic_load_relaxed(&allocator->children[first >> CHILD_SHIFT]);
+    if ((entry & CHILD_HUGE) && count == CHILD_FRAMES)
         free_huge(allocator, first);
-        return;
-    }
-    if (huge)
-        split_huge(allocator, child);
-    free_in_child(allocator, first, count);
+    else
+        free_in_child(allocator, first, count);
 }
 
 void frame_allocator_free_range(struct frame_allocator *allocator, unsigned cpu, size_t first,
@@ -394,8 +412,10 @@ void frame_allocator_free_range(struct frame_allocator *allocator, unsigned cpu,
 
 void frame_allocator_drain(struct frame_allocator *allocator)
 {
+    irq_state irq = spinlock_acquire(&allocator->moves_lock);
     for (unsigned i = 0; i < frame_reservation_count(allocator); i++) {
         reservation_replace(allocator, &allocator->reservations[i], 0);
         atomic_store_relaxed(&allocator->reservations[i].hint, 0);
     }
+    spinlock_release(&allocator->moves_lock, irq);
 }

@@ -34,9 +34,14 @@
  * Lazily. Tables are not even cleared at the start: trees are built one by one, in order, when
  * those before are not enough. `frontier` trees are ready. So a terabyte starts like a gigabyte.
  *
- * Locks. None for orders 0 to 9 but when the frontier moves (frontier_lock). The search for other
- * runs takes search_lock, so that two searches do not spoil each other's runs; what it finds it
- * claims like everyone else, and undoes where it lost a race.
+ * Locks. None for orders 0 to 9 while the CPU's reservations last, and none at all to give back.
+ * Frames that move between a tree and a reservation are for a moment in neither: moves_lock keeps
+ * others from believing then that memory is gone. Before the allocator refuses, it looks through
+ * all trees under this lock. (A refusal may still be due to frames that another CPU has claimed
+ * for a larger order and is about to give back, because they do not lie together.) The frontier
+ * moves under frontier_lock. The search for other runs takes search_lock, so that two searches do
+ * not spoil each other's runs; what it finds it claims like everyone else, and undoes where it lost
+ * a race.
  *
  * Source: LLFree (Wrenger et al., USENIX ATC 2023). Ours are the search, the bounds, the lazy
  * frontier, and the undo of claims that span several words, which frees exactly what it claimed.
@@ -94,6 +99,7 @@ struct frame_allocator {
     size_t total_frames;   /* frames that are ours; frontier_lock */
     struct spinlock frontier_lock;
     struct spinlock search_lock;
+    struct spinlock moves_lock;
 };
 
 /* Bytes of boot memory that frame_allocator_init() takes at most. */
@@ -120,6 +126,13 @@ size_t frame_allocator_alloc_range(struct frame_allocator *allocator, size_t cou
 /* Gives back a range, or any part of one; stops on misuse that it sees. */
 void frame_allocator_free_range(struct frame_allocator *allocator, unsigned cpu, size_t first,
                                 size_t count);
+
+/*
+ * A huge frame (order 9) is from now on 512 single ones: it comes back by
+ * frame_allocator_free_range(), in any parts, on any CPUs. The caller owns all of it. Nothing
+ * happens if it is so already.
+ */
+void frame_allocator_split(struct frame_allocator *allocator, size_t first);
 
 /* Claims exactly [first, first + count). False, with nothing changed, where it is not free. */
 bool frame_allocator_claim(struct frame_allocator *allocator, size_t first, size_t count);

@@ -35,6 +35,13 @@ bool child_give_huge(child_entry *entry)
     return atomic_compare_swap(entry, &huge, (child_entry)CHILD_FRAMES);
 }
 
+void child_split_huge(child_entry *entry, struct bitmap *bits)
+{
+    for (unsigned i = 0; i < BITMAP_WORDS; i++)
+        atomic_store_relaxed(&bits->word[i], ~(uint64_t)0);
+    atomic_fetch_and(entry, (child_entry)~CHILD_HUGE);
+}
+
 /* ---- the bits ---- */
 
 /* Sets `mask` in a word where all of it is clear; false where some is set. */

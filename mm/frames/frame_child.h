@@ -54,6 +54,12 @@ bool child_take_huge(child_entry *entry);
 bool child_give_huge(child_entry *entry);
 
 /*
+ * A huge frame becomes 512 single ones, all taken: from now on its bits count. The caller owns the
+ * whole child, so nobody else writes the bits: the entry shows no free frame before and after.
+ */
+void child_split_huge(child_entry *entry, struct bitmap *bits);
+
+/*
  * Sets 2^order neighbouring clear bits (order 0 to 8) at a multiple of 2^order; returns the first,
  * or CHILD_FRAMES where there is no such run.
  */

@@ -24,8 +24,12 @@ static bool claim_in_entry_and_bits(struct frame_allocator *allocator, size_t fi
 {
     size_t child = first >> CHILD_SHIFT;
     child_entry *entry = &allocator->children[child];
-    if (count == CHILD_FRAMES)
-        return child_take_huge(entry);
+    if (count == CHILD_FRAMES) {
+        if (!child_take_huge(entry))
+            return false;
+        child_split_huge(entry, &allocator->bits[child]); /* it may come back in parts */
+        return true;
+    }
     if (!child_take(entry, (unsigned)count))
         return false;
     if (child_bits_take_exact(&allocator->bits[child], first % CHILD_FRAMES, (unsigned)count))

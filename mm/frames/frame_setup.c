@@ -42,6 +42,7 @@ void frame_allocator_init(struct frame_allocator *allocator, const struct memory
     };
     spinlock_init(&allocator->frontier_lock, LOCK_RANK_FRAME_FRONTIER);
     spinlock_init(&allocator->search_lock, LOCK_RANK_FRAME_SEARCH);
+    spinlock_init(&allocator->moves_lock, LOCK_RANK_FRAME_MOVES);
 }
 
 void frame_allocator_open(struct frame_allocator *allocator)
@@ -154,7 +155,8 @@ size_t frame_allocator_free_count(const struct frame_allocator *allocator)
         frames += atomic_load_relaxed(&allocator->trees[tree]) & TREE_FREE_MASK;
     for (unsigned i = 0; i < frame_reservation_count(allocator); i++)
         frames += (uint32_t)atomic_load_relaxed(&allocator->reservations[i].word);
-    return frames;
+    /* What moved while it was counted may have been counted twice. */
+    return min_u64(frames, atomic_load_relaxed(&allocator->total_frames));
 }
 
 /* ---- verify ---- */

@@ -129,6 +129,8 @@ void arena_mark_free(struct arena *arena, size_t first_page, size_t pages)
 
 void arena_disown(struct arena *arena, size_t page)
 {
+    /* From now on the window's frames go back apart from each other. */
+    frame_allocator_split(&frames.allocator, arena->first_page);
     bitmap_set(&arena->used, offset_in(arena, page), 1);
     bitmap_clear(&arena->owned, offset_in(arena, page), 1);
     arena->owned_pages--;

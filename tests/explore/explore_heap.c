@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* A small heap for explored programs; see explore_heap.h. */
+#include "tests/explore/explore_heap.h"
+
+#include <string.h>
+
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+#include <quarry_arch.h>
+
+#include "arch/linux/host.h"
+#include "lib/spinlock.h"
+#include "tests/explore/scheduler.h"
+
+#define BASE_BYTES ((uint64_t)64 << 20)
+#define FRAMES_NOTED ((size_t)80 << 8) /* 80 MiB */
+
+static unsigned char taken[FRAMES_NOTED];
+static size_t frames_at_first;
+
+static void come_and_go(void)
+{
+    EXPLORE_CHECK(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
+    quarry_cpu_offline();
+}
+
+static void come(void)
+{
+    EXPLORE_CHECK(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
+}
+
+void explore_heap_fresh(size_t bytes)
+{
+    struct quarry_memory_region region = {BASE_BYTES, bytes, QUARRY_MEMORY_USABLE};
+    struct quarry_setup setup = {
+        .regions = &region,
+        .region_count = 1,
+        .direct_map = host_direct_map(),
+        .cpus = EXPLORE_CPUS_MAX,
+    };
+    for (unsigned cpu = 0; cpu < EXPLORE_CPUS_MAX; cpu++)
+        explore_as_cpu(cpu, spinlock_rank_forget); /* the last execution may have been left */
+    EXPLORE_CHECK(quarry_init(&setup) == QUARRY_OK);
+    for (unsigned cpu = 0; cpu < EXPLORE_CPUS_MAX; cpu++)
+        explore_as_cpu(cpu, come_and_go);
+    quarry_scavenge();
+    frames_at_first = quarry_frame_free_count();
+    memset(taken, 0, sizeof taken);
+}
+
+void explore_cpus_online(void)
+{
+    for (unsigned cpu = 0; cpu < EXPLORE_CPUS_MAX; cpu++)
+        explore_as_cpu(cpu, come);
+}
+
+void explore_expect_nothing_lost(void)
+{
+    quarry_verify();
+    for (unsigned cpu = 0; cpu < EXPLORE_CPUS_MAX; cpu++)
+        explore_as_cpu(cpu, quarry_cpu_offline);
+    quarry_scavenge();
+    quarry_verify();
+    EXPLORE_CHECK(quarry_frame_free_count() == frames_at_first);
+}
+
+static unsigned char *note_of(uint64_t physical)
+{
+    return &taken[(physical - BASE_BYTES) / QUARRY_FRAME_BYTES];
+}
+
+void explore_frames_taken(uint64_t physical, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned char *note = note_of(physical + i * QUARRY_FRAME_BYTES);
+        EXPLORE_CHECK(*note == 0);
+        *note = 1;
+    }
+}
+
+void explore_frames_given(uint64_t physical, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned char *note = note_of(physical + i * QUARRY_FRAME_BYTES);
+        EXPLORE_CHECK(*note == 1);
+        *note = 0;
+    }
+}
+
+void explore_fill(void *object, size_t bytes, unsigned char value)
+{
+    memset(object, value, bytes);
+}
+
+void explore_expect_filled(const void *object, size_t bytes, unsigned char value)
+{
+    const unsigned char *byte = object;
+    for (size_t i = 0; i < bytes; i++)
+        if (byte[i] != value) {
+            EXPLORE_CHECK(!"an object's content has changed");
+            return;
+        }
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* Objects: central lists, transfer caches, spans that change class, large objects, arenas. */
+#include <quarry/quarry.h>
+
+#include "lib/atomic.h"
+#include "tests/explore/explore_heap.h"
+#include "tests/explore/scheduler.h"
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+
+static void *objects[64];
+static void *handed; /* from one CPU to another; atomic */
+
+static void fresh(void)
+{
+    explore_heap_fresh(10 * MIB);
+    handed = NULL;
+}
+
+static void fresh_with_caches(void)
+{
+    fresh();
+    explore_cpus_online();
+}
+
+static void nothing_lost(void)
+{
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPLORE_CHECK(stats.small_live_objects == 0 && stats.large_live_objects == 0);
+    explore_expect_nothing_lost();
+}
+
+/* ---- small objects of one class ---- */
+
+static void use_object(size_t bytes, unsigned char value)
+{
+    void *object = quarry_alloc(bytes);
+    EXPLORE_CHECK(object != NULL);
+    explore_fill(object, bytes, value);
+    explore_expect_filled(object, bytes, value);
+    quarry_free(object);
+}
+
+static void use_small_0(void)
+{
+    use_object(64, 1);
+    use_object(64, 2);
+}
+
+static void use_small_1(void)
+{
+    use_object(64, 3);
+}
+
+static void use_span_0(void)
+{
+    use_object(20 * KIB, 4);
+}
+
+static void use_span_1(void)
+{
+    use_object(24 * KIB, 5);
+}
+
+/* ---- made here, freed there, while the span goes and another comes in its place ---- */
+
+static void hand_over(void)
+{
+    void *object = quarry_alloc(20 * KIB);
+    explore_fill(object, 20 * KIB, 7);
+    atomic_store_release(&handed, object);
+    use_object(20 * KIB, 8);
+    quarry_scavenge();
+    use_object(28 * KIB, 9);
+}
+
+static void free_handed(void)
+{
+    void *object = atomic_load_acquire(&handed);
+    if (object == NULL)
+        return; /* another schedule has it */
+    explore_expect_filled(object, 20 * KIB, 7);
+    quarry_free(object);
+    atomic_store_release(&handed, NULL);
+    use_object(28 * KIB, 10);
+}
+
+static void as_cpu_0_free_handed(void)
+{
+    quarry_free(handed);
+    handed = NULL;
+}
+
+static void free_what_is_left(void)
+{
+    explore_as_cpu(0, as_cpu_0_free_handed);
+    nothing_lost();
+}
+
+/* Each frees its own object of one arena; the arena falls idle and goes back. */
+static void make_two(void)
+{
+    objects[0] = quarry_alloc(32 * KIB);
+    objects[1] = quarry_alloc(100 * KIB);
+}
+
+static void two_in_one_arena(void)
+{
+    fresh();
+    explore_as_cpu(0, make_two);
+}
+
+static void free_first_and_scavenge(void)
+{
+    quarry_free(objects[0]);
+    quarry_scavenge();
+}
+
+static void free_second_and_take(void)
+{
+    quarry_free(objects[1]);
+    use_object(100 * KIB, 11);
+}
+
+/* ---- the same object, freed by two ---- */
+
+static void make_large(void)
+{
+    objects[0] = quarry_alloc(100 * KIB);
+    objects[1] = quarry_alloc(100 * KIB);
+}
+
+static void one_large(void)
+{
+    fresh();
+    explore_as_cpu(0, make_large);
+}
+
+static void free_first(void)
+{
+    quarry_free(objects[0]);
+}
+
+/* The transfer cache is full, so that what is freed goes to the central list and is looked at. */
+static void make_small_beside_many(void)
+{
+    static void *many[600];
+    size_t count = quarry_alloc_batch(200, 600, many);
+    objects[0] = many[0];
+    quarry_free_batch(count - 1, many + 1);
+}
+
+static void one_small(void)
+{
+    fresh();
+    explore_as_cpu(0, make_small_beside_many);
+}
+
+/* ---- large objects: arenas come and go, grow in place ---- */
+
+static void use_large_0(void)
+{
+    use_object(300 * KIB, 12);
+}
+
+static void use_large_1(void)
+{
+    use_object(1500 * KIB, 13);
+}
+
+static void use_arenas(void)
+{
+    use_object(3 * MIB, 14);
+}
+
+static void scavenge(void)
+{
+    quarry_scavenge();
+}
+
+static void scavenge_steps(void)
+{
+    for (unsigned i = 0; i < 10; i++)
+        quarry_scavenge_step();
+}
+
+static void leave_idle_arena(void)
+{
+    quarry_free(quarry_alloc(300 * KIB));
+}
+
+static void fresh_with_idle_arena(void)
+{
+    fresh();
+    explore_as_cpu(0, leave_idle_arena);
+}
+
+static void grow_and_free(void)
+{
+    void *grown = quarry_realloc(objects[0], 200 * KIB);
+    EXPLORE_CHECK(grown != NULL);
+    explore_fill(grown, 200 * KIB, 15);
+    explore_expect_filled(grown, 200 * KIB, 15);
+    quarry_free(grown);
+}
+
+static void free_second(void)
+{
+    quarry_free(objects[1]);
+}
+
+/* What is read while others change it is some number, and nothing stops. */
+static void look(void)
+{
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPLORE_CHECK(stats.frames_free <= stats.frames_total);
+}
+
+static const struct explore_program programs[] = {
+    {"objects: one class", 2, fresh, {use_small_0, use_small_1}, nothing_lost, NULL},
+    {"objects: one class, three CPUs",
+     3,
+     fresh,
+     {use_small_1, use_small_1, use_small_1},
+     nothing_lost,
+     NULL},
+    {"objects: one class with caches",
+     2,
+     fresh_with_caches,
+     {use_small_0, use_small_1},
+     nothing_lost,
+     NULL},
+    {"objects: spans of two classes", 2, fresh, {use_span_0, use_span_1}, nothing_lost, NULL},
+    {"objects: a span changes its class",
+     2,
+     fresh,
+     {hand_over, free_handed},
+     free_what_is_left,
+     NULL},
+    {"objects: the last two of an arena",
+     2,
+     two_in_one_arena,
+     {free_first_and_scavenge, free_second_and_take},
+     nothing_lost,
+     NULL},
+    {"objects: a large one freed by two", 2, one_large, {free_first, free_first}, NULL, "bad free"},
+    {"objects: a small one freed by two",
+     2,
+     one_small,
+     {free_first, free_first},
+     NULL,
+     "double free"},
+    {"objects: large ones in one arena", 2, fresh, {use_large_0, use_large_0}, nothing_lost, NULL},
+    {"objects: large ones and a new arena",
+     2,
+     fresh,
+     {use_large_0, use_large_1},
+     nothing_lost,
+     NULL},
+    {"objects: several arenas at once", 2, fresh, {use_arenas, use_large_0}, nothing_lost, NULL},
+    {"objects: scavenged while taken",
+     2,
+     fresh_with_idle_arena,
+     {scavenge, use_large_0},
+     nothing_lost,
+     NULL},
+    {"objects: scavenged step by step",
+     2,
+     fresh_with_idle_arena,
+     {scavenge_steps, use_large_0},
+     nothing_lost,
+     NULL},
+    {"objects: growth into what is freed",
+     2,
+     one_large,
+     {grow_and_free, free_second},
+     nothing_lost,
+     NULL},
+    {"objects: figures while things change", 2, fresh, {look, use_small_1}, nothing_lost, NULL},
+};
+
+const struct explore_programs explore_object_programs = {programs,
+                                                         sizeof programs / sizeof programs[0]};
