@@ -77,7 +77,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz explore coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
+.PHONY: fuzz explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -252,6 +252,10 @@ fuzz: $(addprefix $(FUZZ)/,$(if $(T),$(T),$(FUZZ_TARGETS))) ## fuzz T=object|fra
 	   mkdir -p $(FUZZ)/$$target.found tests/fuzz/corpus/$$target; \
 	   $(FUZZ)/$$target -max_total_time=$(SECONDS) -max_len=4096 -print_final_stats=1 -artifact_prefix=$(FUZZ)/$$target- \
 	      $(FUZZ)/$$target.found tests/fuzz/corpus/$$target || exit 1; done
+
+MUTANTS ?= 1000
+mutate: ## MUTANTS=1000 small changes to mm/: does a test see each? (half an hour and more)
+	@$(PYTHON) tests/mutation/mutate.py --flags "$(HOST_FLAGS)" --count $(MUTANTS) --only "$(T)"
 
 bench-count: image ## exact instructions per operation (one CPU, -icount)
 	@$(QEMU_RUN) boot --smp 1 --mem 512M --icount --args "tests=none notimer bench $(ARGS)"

@@ -1,0 +1,374 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Small changes to mm/, one at a time: do the tests see each?
+
+    mutate.py --flags FLAGS [--count 1000] [--seed 1] [--jobs 2] [--only TEXT] [--list]
+
+A mutant is one change at one place: an operator, a constant, a condition turned round, a dropped
+statement, another return value, a weaker memory order. A sample of all that are possible, drawn
+with the seed, is built and tested, each in several flavours of the build (FLAVOURS), until one
+flavour's tests fail, stop or take too long: killed. A mutant whose object code is that of the
+original in every flavour is no change at all and is drawn anew.
+
+Survivors are compared with survivors.txt: those that stand there, each with the reason why no
+test can tell, are "explained". The score is killed / (killed + survived, explained or not).
+Exit status 1 when a survivor is not explained, or the score is under 95%.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import os
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+HERE = pathlib.Path(__file__).parent
+BUILD = pathlib.Path("build/mutate")
+GOAL = 95.0
+
+Flavour = collections.namedtuple("Flavour", "name flags sources commands")
+Mutant = collections.namedtuple("Mutant", "path number kind old new")
+
+
+def sources(*patterns, without=()):
+    found = []
+    for pattern in patterns:
+        found += sorted(str(p) for p in pathlib.Path(".").glob(pattern))
+    return [path for path in found if path not in without]
+
+
+CORE = sources("lib/*.c", "mm/*.c", "mm/*/*.c", without=("lib/compiler_calls.c",))
+HOST = CORE + sources("arch/linux/*.c", "tests/framework/test.c", "tests/framework/*_linux.c",
+                      "tests/unit/*.c", "tests/selftest/*.c", "tests/stress/*.c", "tests/fuzz/*.c",
+                      without=("tests/fuzz/fuzz_main.c",))
+EXPLORE = CORE + sources("arch/linux/*.c", "tests/explore/*.c")
+RUN = ([], 12)
+
+# In this order: the cheapest first. Each command is (arguments, seconds until it is killed).
+FLAVOURS = [
+    Flavour("host", ["-O1"], HOST, [RUN]),
+    Flavour("harden2", ["-O1", "-DQUARRY_HARDEN=2"], HOST, [RUN]),
+    Flavour("harden1", ["-O1", "-DQUARRY_HARDEN=1"], HOST, [RUN]),
+    Flavour("explore", ["-O1", "-DQUARRY_EXPLORE=1", "-UQUARRY_DRAIN_WAIT_ROUNDS",
+                        "-DQUARRY_DRAIN_WAIT_ROUNDS=3"], EXPLORE,
+            [(["bound=2", "executions=400", "random=40"], 60)]),
+    Flavour("tsan", ["-O1", "-fsanitize=thread"], HOST, [([], 60)]),
+]
+
+# ---- where and what ----
+
+SWAPS = [
+    (re.compile(r"(?<![<>=!\-&|+*/%^])<(?![<=])"), ["<=", ">="]),
+    (re.compile(r"(?<![<>\-])>(?![>=])"), [">=", "<="]),
+    (re.compile(r"<="), ["<", ">"]),
+    (re.compile(r">="), [">", "<"]),
+    (re.compile(r"=="), ["!="]),
+    (re.compile(r"!="), ["=="]),
+    (re.compile(r"&&"), ["||"]),
+    (re.compile(r"\|\|"), ["&&"]),
+    (re.compile(r"(?<=[\w)\]] )\+(?= )"), ["-"]),
+    (re.compile(r"(?<=[\w)\]] )-(?= )"), ["+"]),
+    (re.compile(r"(?<=[\w)\]] )\*(?= [\w(])"), ["/"]),
+    (re.compile(r"(?<=[\w)\]] )/(?= )"), ["*"]),
+    (re.compile(r"(?<=[\w)\]] )%(?= )"), ["/"]),
+    (re.compile(r"<<(?!=)"), [">>"]),
+    (re.compile(r">>(?!=)"), ["<<"]),
+    (re.compile(r"(?<=[\w)\]] )&(?= [\w(~])"), ["|"]),
+    (re.compile(r"(?<=[\w)\]] )\|(?= [\w(~])"), ["&"]),
+    (re.compile(r"\+="), ["-="]),
+    (re.compile(r"(?<!<)-="), ["+="]),
+    (re.compile(r"&="), ["|="]),
+    (re.compile(r"\|="), ["&="]),
+    (re.compile(r"\+\+"), ["--"]),
+    (re.compile(r"(?<!-)--(?!-)"), ["++"]),
+    (re.compile(r"\btrue\b"), ["false"]),
+    (re.compile(r"\bfalse\b"), ["true"]),
+    (re.compile(r"\bmin_u64\b"), ["max_u64"]),
+    (re.compile(r"\bmax_u64\b"), ["min_u64"]),
+    (re.compile(r"\bround_up\b"), ["round_down"]),
+    (re.compile(r"\bround_down\b"), ["round_up"]),
+    (re.compile(r"\blist_push_front\b"), ["list_push_back"]),
+    (re.compile(r"\blist_push_back\b"), ["list_push_front"]),
+]
+CONSTANT = re.compile(r"(?<![\w.])(\d+)(u?)(?![\w.])")
+CONDITION = re.compile(r"^(\s*(?:} else )?(?:if|while) \()(.*)(\)(?: \{)?)$")
+RETURN = re.compile(r"^(\s*return )([^;]+)(;)$")
+STATEMENT = re.compile(r"^(\s+)((?:[A-Za-z_*(][\w\->.\[\]*&() ]*?(?: = | \+= | -= | \|= | &= )|[a-z_]\w*\(|\+\+|--).*;)$")
+ORDER = [("atomic_load_acquire", "atomic_load_relaxed"),
+         ("atomic_store_release", "atomic_store_relaxed")]
+TEXT = re.compile(r'"(?:\\.|[^"\\])*"')
+
+
+def code_lines(path):
+    """(number, line, line with its comments and texts blanked) inside functions."""
+    comment = False
+    depth = 0
+    for number, line in enumerate(path.read_text().splitlines()):
+        blank = TEXT.sub(lambda m: '"' + " " * (len(m.group()) - 2) + '"', line)
+        kept = ""
+        at = 0
+        while at < len(blank):
+            if comment:
+                end = blank.find("*/", at)
+                stop = len(blank) if end < 0 else end + 2
+                kept += " " * (stop - at)
+                comment = end < 0
+                at = stop
+            elif blank.startswith("/*", at):
+                comment = True
+            else:
+                kept += blank[at]
+                at += 1
+        inside = depth > 0
+        depth += kept.count("{") - kept.count("}")
+        if kept.startswith("}") and kept.strip() in ("};", "}"):
+            depth = 0
+        wanted = inside and not kept.lstrip().startswith(("#", "static const", "_Static_assert"))
+        if wanted and kept.strip() not in ("", "{", "}"):
+            yield number, line, kept
+
+
+def changes(line, code):
+    """(kind, new line) for one line."""
+    for pattern, replacements in SWAPS:
+        for found in pattern.finditer(code):
+            for new in replacements:
+                yield found.group() + " -> " + new, line[:found.start()] + new + line[found.end():]
+    for found in CONSTANT.finditer(code):
+        value = int(found.group(1))
+        for new in {0: [1], 1: [0, 2]}.get(value, [value + 1, value - 1]):
+            yield (f"{value} -> {new}",
+                   line[:found.start()] + str(new) + found.group(2) + line[found.end():])
+    condition = CONDITION.match(code)
+    if condition:
+        start, end = condition.span(2)
+        yield "condition turned round", line[:start] + "!(" + line[start:end] + ")" + line[end:]
+    returned = RETURN.match(code)
+    if returned and returned.group(2) not in ("true", "false", "0", "NULL"):
+        start, end = returned.span(2)
+        yield "returns 0", line[:start] + "0" + line[end:]
+    statement = STATEMENT.match(code)
+    if statement and not re.match(r"\s*(return|goto|break)\b", code):
+        declares = re.match(r"\s+(?:const |static |unsigned |struct |enum )*\w+ \**\w+(?:\[\w*\])? = ", code)
+        if not declares:
+            yield "dropped", line[:statement.start(2)] + ";"
+    for strong, weak in ORDER:
+        for found in re.finditer(strong, code):
+            yield "weaker order", line[:found.start()] + weak + line[found.end():]
+
+
+def all_mutants(only):
+    files = sources("mm/*.c", "mm/*/*.c", "mm/*/*.h", without=("mm/objects/size_class_table.h",))
+    for path in files:
+        if only not in path:
+            continue
+        for number, line, code in code_lines(pathlib.Path(path)):
+            for kind, new in changes(line, code):
+                yield Mutant(path, number, kind, line, new)
+
+
+# ---- building ----
+
+def compile_one(flags, source, output):
+    command = ["gcc", *flags, "-w", "-c", source, "-o", str(output)]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          check=False).returncode == 0
+
+
+def object_of(flavour, source):
+    return BUILD / flavour.name / (source.replace("/", "-")[:-2] + ".o")
+
+
+def build_originals(common, flavours, jobs):
+    """Every source in every flavour, and which sources include which header."""
+    work = []
+    for flavour in flavours:
+        (BUILD / flavour.name).mkdir(parents=True, exist_ok=True)
+        work += [(flavour, source) for source in flavour.sources]
+
+    def build(item):
+        flavour, source = item
+        done = compile_one(common + flavour.flags + ["-MMD"], source, object_of(flavour, source))
+        if not done:
+            sys.exit(f"{source} does not build as {flavour.name}")
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(build, work))
+    includers = collections.defaultdict(set)
+    for flavour in flavours:
+        for source in flavour.sources:
+            rule = object_of(flavour, source).with_suffix(".d").read_text().replace("\\\n", " ")
+            for name in rule.split(":", 1)[1].split():
+                includers[name].add(source)
+    return includers
+
+
+def link(flavour, replaced, output):
+    objects = [str(replaced.get(source, object_of(flavour, source))) for source in flavour.sources]
+    thread = ["-fsanitize=thread"] if "-fsanitize=thread" in flavour.flags else []
+    subprocess.run(["gcc", "-pthread", *thread, "-o", str(output), *objects], check=True,
+                   stderr=subprocess.DEVNULL)
+
+
+class NoBuild(Exception):
+    """The change is not C."""
+
+
+def build_mutant(common, flavour, mutant, tree, includers):
+    """The objects that the change makes different, by source."""
+    touched = [s for s in flavour.sources if s == mutant.path or s in includers[mutant.path]]
+    replaced = {}
+    for source in touched:
+        output = tree / (flavour.name + "-" + source.replace("/", "-") + ".o")
+        inputs = ["-I" + str(tree)] + common + flavour.flags
+        path = str(tree / source) if source == mutant.path else source
+        # The same name in both, so that equal code gives equal objects, byte by byte.
+        if not compile_one(inputs + [f"-ffile-prefix-map={tree}/="], path, output):
+            raise NoBuild
+        replaced[source] = output
+    return replaced
+
+
+# ---- trying ----
+
+def is_killed(flavour, program):
+    for arguments, seconds in flavour.commands:
+        try:
+            done = subprocess.run([str(program), *arguments], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL, timeout=seconds, check=False)
+        except subprocess.TimeoutExpired:
+            return True
+        if done.returncode != 0:
+            return True
+    return False
+
+
+def make_tree(mutant):
+    """A folder whose one file shadows the original."""
+    tree = pathlib.Path(tempfile.mkdtemp(prefix="mutant-", dir=BUILD))
+    lines = pathlib.Path(mutant.path).read_text().splitlines()
+    lines[mutant.number] = mutant.new
+    target = tree / mutant.path
+    target.parent.mkdir(parents=True)
+    target.write_text("\n".join(lines) + "\n")
+    return tree
+
+
+def try_mutant(common, flavours, mutant, includers):
+    """"killed BY", "survived", "same" (no change at all) or "no build"."""
+    tree = make_tree(mutant)
+    try:
+        differs = False
+        for flavour in flavours:
+            if flavour.name == "tsan" and mutant.kind != "weaker order":
+                continue # slow, and it sees little that the others do not
+            replaced = build_mutant(common, flavour, mutant, tree, includers)
+            if all(new.read_bytes() == object_of(flavour, source).read_bytes()
+                   for source, new in replaced.items()):
+                continue
+            differs = True
+            program = tree / flavour.name
+            link(flavour, replaced, program)
+            if is_killed(flavour, program):
+                return f"killed by {flavour.name}"
+            program.unlink()
+        return "survived" if differs else "same"
+    except NoBuild:
+        return "no build"
+    finally:
+        shutil.rmtree(tree)
+
+
+# ---- the committed list ----
+
+def describe(mutant):
+    return f"{mutant.path} | {mutant.old.strip()} | {mutant.kind}"
+
+
+def explanations():
+    reasons = {}
+    reason = ""
+    for line in (HERE / "survivors.txt").read_text().splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        if line.startswith("= "):
+            reason = line[2:]
+        else:
+            reasons[line.strip()] = reason
+    return reasons
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--flags", required=True)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--flavours", default=",".join(f.name for f in FLAVOURS))
+    parser.add_argument("--list", action="store_true", help="only print the sample")
+    options = parser.parse_args()
+    common = [flag for flag in options.flags.split()
+              if flag != "-g" and not flag.startswith(("-W", "-MM", "-MP"))]
+    flavours = [f for f in FLAVOURS if f.name in options.flavours.split(",")]
+    mutants = list(all_mutants(options.only))
+    random.Random(options.seed).shuffle(mutants)
+    print(f"# {len(mutants)} changes are possible; {options.count} are tried", flush=True)
+    if options.list:
+        for mutant in mutants[:options.count]:
+            print(describe(mutant))
+        return
+    includers = build_originals(common, flavours, options.jobs)
+    reasons = explanations()
+    tally = collections.Counter()
+    kinds = collections.Counter()
+    unexplained = []
+    queue = iter(mutants)
+    lock = threading.Lock()
+
+    def tried():
+        return tally["killed"] + tally["survived"]
+
+    def worker():
+        while True:
+            with lock:
+                mutant = next(queue, None) if tried() < options.count else None
+            if mutant is None:
+                return
+            verdict = try_mutant(common, flavours, mutant, includers)
+            with lock:
+                tally[verdict.split()[0]] += 1
+                kinds[verdict] += 1
+                if verdict == "survived":
+                    reason = reasons.get(describe(mutant))
+                    tally["explained"] += reason is not None
+                    if reason is None:
+                        unexplained.append(mutant)
+                        print(f"survived: {mutant.path}:{mutant.number + 1}: {mutant.kind}\n"
+                              f"  - {mutant.old.strip()}\n  + {mutant.new.strip()}", flush=True)
+                if tried() % 100 == 0 and verdict != "same":
+                    print(f"# {tried()} tried, {tally['killed']} killed", flush=True)
+
+    threads = [threading.Thread(target=worker) for _ in range(options.jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    score = 100.0 * tally["killed"] / max(1, tried())
+    for verdict, number in sorted(kinds.items()):
+        print(f"# {verdict}: {number}")
+    for mutant in unexplained:
+        print(f"# for survivors.txt: {describe(mutant)}")
+    print(f"{tried()} mutants: {tally['killed']} killed, {tally['survived']} survived, of them "
+          f"{tally['explained']} explained; score {score:.1f}%")
+    sys.exit(0 if not unexplained and score >= GOAL else 1)
+
+
+if __name__ == "__main__":
+    main()
