@@ -20,6 +20,7 @@ MACHINE ?= q35
 CPU     ?= max
 DISPLAY_KIND ?= none
 DEBUG   ?= 0
+HARDEN  ?= 0
 T       ?=
 SECONDS ?= 10
 BOUND   ?= 3
@@ -57,22 +58,25 @@ EXPLORE_SOURCES := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCE
                    $(sort $(wildcard arch/linux/*.c tests/explore/*.c))
 
 COMPILER := $(notdir $(firstword $(CC)))
-GUEST := build/guest-$(COMPILER)$(if $(filter 1,$(DEBUG)),-debug)
-HOST  := build/host-$(COMPILER)
-ASAN  := build/asan-$(COMPILER)
-TSAN  := build/tsan-$(COMPILER)
-EXPLORE := build/explore-$(COMPILER)
+HARDENED := $(if $(filter-out 0,$(HARDEN)),-harden$(HARDEN))
+GUEST := build/guest-$(COMPILER)$(if $(filter 1,$(DEBUG)),-debug)$(HARDENED)
+HOST  := build/host-$(COMPILER)$(HARDENED)
+ASAN  := build/asan-$(COMPILER)$(HARDENED)
+TSAN  := build/tsan-$(COMPILER)$(HARDENED)
+EXPLORE := build/explore-$(COMPILER)$(HARDENED)
 
 # ---- how it is compiled ----
-WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-COMMON   := $(WARNINGS) -I. -Iinclude -MMD -MP -g
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Werror
+COMMON   := $(WARNINGS) -I. -Iinclude -MMD -MP -g -DQUARRY_HARDEN=$(HARDEN)
+FRAME_POINTERS := -fno-omit-frame-pointer -DQUARRY_FRAME_POINTERS=1
 EFI      := /usr/include/efi
 
 GUEST_FLAGS := -std=c11 -O2 $(COMMON) -Iarch/x86_64 -I$(GUEST) -isystem $(EFI) -isystem $(EFI)/x86_64 \
                -DQUARRY_DEBUG=$(DEBUG) -DQUARRY_FAULTS=$(DEBUG) -ffreestanding -fpie -fvisibility=hidden -fshort-wchar \
                -fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables \
-               -mno-red-zone -mgeneral-regs-only -fcf-protection=none
-HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 -DQUARRY_FAULTS=1 -pthread -fno-strict-aliasing \
+               -mno-red-zone -mgeneral-regs-only -fcf-protection=none \
+               $(if $(HARDENED)$(filter 1,$(DEBUG)),$(FRAME_POINTERS))
+HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 -DQUARRY_FAULTS=1 -pthread -fno-strict-aliasing $(FRAME_POINTERS) \
                -DQUARRY_DRAIN_WAIT_ROUNDS=20000 # a round is a system call here
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
@@ -83,7 +87,7 @@ FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 	@echo
-	@echo 'Variables: CC=gcc|clang SMP=4 MEM=512M ARGS="..." ACCEL=tcg|kvm MACHINE=q35|pc CPU=max T=substring'
+	@echo 'Variables: CC=gcc|clang HARDEN=0|1|2 DEBUG=0|1 SMP=4 MEM=512M ARGS="..." ACCEL=tcg|kvm MACHINE=q35|pc CPU=max T=substring'
 	@echo 'ARGS: tests=TEXT stress=SECONDS cpus=N notimer bench debug wait fault=page|stop|hang|cpu (boot/options.h)'
 
 # ---- what must be installed ----
@@ -195,16 +199,33 @@ $(EXPLORE)/explore: $(call objects,$(EXPLORE),$(EXPLORE_SOURCES))
 explore: $(EXPLORE)/explore ## every interleaving of small programs (T=substring BOUND=3 EXECUTIONS=500000)
 	@$(EXPLORE)/explore T=$(T) bound=$(BOUND) executions=$(EXECUTIONS) random=$(RANDOM_EXECUTIONS)
 
-# The guest is also built with assertions, and by the other compiler: one boot each.
-.PHONY: variants
+# The guest is also built with assertions, by the other compiler, and hardened: one boot each; the host's
+# tests hardened as well. (A whole matrix of those: make test HARDEN=1.)
+HOST_PROGRAMS := $(HOST)/run-tests $(ASAN)/run-tests $(TSAN)/run-tests $(EXPLORE)/explore
+.PHONY: variants host-programs
+host-programs: $(HOST_PROGRAMS)
+
 variants:
 	@$(MAKE) --no-print-directory DEBUG=1 image
 	@$(MAKE) --no-print-directory CC=clang DEBUG=0 image
+ifeq ($(HARDEN),0)
+	@$(MAKE) --no-print-directory HARDEN=1 image host-programs
+	@$(MAKE) --no-print-directory HARDEN=2 image host-programs
+endif
 
-test: image variants $(HOST)/run-tests $(ASAN)/run-tests $(TSAN)/run-tests $(EXPLORE)/explore $(GUEST)/quarry.o ## all tests: host, sanitizers, guest; ends with a count
-	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore \
+VARIANT_IMAGES := build/guest-$(COMPILER)-debug$(HARDENED) build/guest-clang$(HARDENED)
+VARIANT_PROGRAMS :=
+ifeq ($(HARDEN),0)
+VARIANT_IMAGES += build/guest-$(COMPILER)-harden1 build/guest-$(COMPILER)-harden2
+VARIANT_PROGRAMS := $(foreach level,1 2,--host $(HOST)-harden$(level)/run-tests \
+   --asan $(ASAN)-harden$(level)/run-tests --tsan $(TSAN)-harden$(level)/run-tests \
+   --explore $(EXPLORE)-harden$(level)/explore)
+endif
+
+test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o ## all tests: host, sanitizers, guest; ends with a count
+	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore $(VARIANT_PROGRAMS) \
 	   --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) --filter "$(T)" \
-	   --variant build/guest-$(COMPILER)-debug/quarry.img --variant build/guest-clang/quarry.img
+	   $(patsubst %,--variant %/quarry.img,$(VARIANT_IMAGES))
 
 test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
 	@$(HOST)/run-tests $(T)

@@ -2,13 +2,17 @@
 /* The platform of tests in the guest; see guest.h. */
 #include "boot/guest.h"
 
-#include <quarry/quarry.h>
+#include <quarry/frame.h>
+#include <quarry/guard.h>
 
 #include "arch/x86_64/clock.h"
+#include "arch/x86_64/instructions.h"
 #include "arch/x86_64/interrupts.h"
+#include "arch/x86_64/paging.h"
 #include "arch/x86_64/smp.h"
 #include "boot/console.h"
 #include "lib/atomic.h"
+#include "lib/bits.h"
 #include "tests/framework/platform.h"
 
 static const struct handoff *handoff;
@@ -37,9 +41,31 @@ static void ask_to_drain(unsigned cpu)
         smp_interrupt(cpu, VECTOR_DRAIN);
 }
 
+/* Pages that a heap before this one may have made inaccessible. */
+static uintptr_t touched_from = UINTPTR_MAX;
+static uintptr_t touched_to;
+
+static void set_access(void *page, bool accessible)
+{
+    uintptr_t address = (uintptr_t)page;
+    touched_from = min_u64(touched_from, address);
+    touched_to = max_u64(touched_to, address);
+    paging_protect(address, QUARRY_FRAME_BYTES, accessible ? PAGING_READ_WRITE : PAGING_NONE);
+}
+
+static void restore_access(void)
+{
+    if (touched_from <= touched_to)
+        paging_protect(touched_from, touched_to - touched_from + QUARRY_FRAME_BYTES,
+                       PAGING_READ_WRITE);
+    touched_from = UINTPTR_MAX;
+    touched_to = 0;
+}
+
 void guest_init(const struct handoff *given)
 {
     handoff = given;
+    interrupts_set_page_fault_hook(quarry_guard_fault);
     interrupts_set_handler(VECTOR_TIMER, on_timer);
     interrupts_set_handler(VECTOR_DRAIN, on_drain);
 }
@@ -79,6 +105,13 @@ void platform_run(unsigned cpus, void (*work)(void *argument), void *argument)
     smp_run(cpus, work, argument);
 }
 
+bool platform_interrupts_on(void)
+{
+    uintptr_t flags = quarry_port_irq_save();
+    quarry_port_irq_restore(flags);
+    return flags & FLAGS_INTERRUPTS;
+}
+
 uint64_t platform_milliseconds(void)
 {
     return clock_microseconds() / 1000;
@@ -86,12 +119,15 @@ uint64_t platform_milliseconds(void)
 
 void platform_setup(struct quarry_setup *setup)
 {
+    restore_access();
     *setup = (struct quarry_setup){
         .regions = handoff->regions,
         .region_count = handoff->region_count,
         .direct_map = 0,
         .cpus = handoff->cpus.count,
         .interrupt_cpu = ask_to_drain,
+        .set_access = set_access,
+        .seed = timestamp(),
     };
 }
 

@@ -47,9 +47,9 @@ size_t handoff_work_bytes(unsigned cpus, const struct mapping_extent *extent)
 {
     size_t stack_bytes = cpus * CPU_STACK_AREA_BYTES;
     /* Beyond the memory: the framebuffer and the APIC. Rights: the image, page 0 and the
-     * trampoline, the guard pages between stacks. */
+     * trampoline, the guard pages between stacks, those of guarded objects. */
     size_t tables = paging_bytes_needed(extent->gibibytes + 4, extent->half_tebibytes + 2,
-                                        extent->split_large_pages + stack_bytes / (2 << 20) + 8);
+                                        extent->split_large_pages + stack_bytes / (2 << 20) + 24);
     return tables + stack_bytes + cpus * sizeof(struct cpu) + 3 * 4096;
 }
 

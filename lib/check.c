@@ -7,10 +7,11 @@
 #include "lib/atomic.h"
 #include "lib/format.h"
 
-#define REPORT_BYTES 1024
+#define REPORT_BYTES 4096
 
 /* The first to stop owns the buffer: a stack may be too short for it at such a time. */
 static char report[REPORT_BYTES];
+static size_t report_length;
 static bool stopping;
 
 void quarry_stop_forget(void)
@@ -18,13 +19,38 @@ void quarry_stop_forget(void)
     atomic_store_relaxed(&stopping, false);
 }
 
-void quarry_stop(const char *format, ...)
+static void add_list(const char *format, va_list arguments)
+{
+    report_length +=
+        format_text_list(report + report_length, sizeof report - report_length, format, arguments);
+}
+
+void quarry_report_begin(void)
 {
     if (atomic_exchange(&stopping, true))
         quarry_port_panic("quarry: a second stop, during the report of the first");
+    report_length = 0;
+}
+
+void quarry_report_add(const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    format_text_list(report, sizeof report, format, arguments);
+    add_list(format, arguments);
     va_end(arguments);
+}
+
+void quarry_report_stop(void)
+{
     quarry_port_panic(report);
+}
+
+void quarry_stop(const char *format, ...)
+{
+    quarry_report_begin();
+    va_list arguments;
+    va_start(arguments, format);
+    add_list(format, arguments);
+    va_end(arguments);
+    quarry_report_stop();
 }

@@ -26,8 +26,9 @@
 #include "lib/bits.h"
 
 enum lock_rank {
-    LOCK_RANK_LEAF_TEST,      /* for tests of this file */
-    LOCK_RANK_CPUS,           /* CPUs coming and going */
+    LOCK_RANK_LEAF_TEST, /* for tests of this file */
+    LOCK_RANK_CPUS,      /* CPUs coming and going */
+    LOCK_RANK_GUARD_PAGES,
     LOCK_RANK_TRANSFER_CACHE, /* one per size class; never two at once */
     LOCK_RANK_CENTRAL_LIST,   /* one per size class; never two at once */
     LOCK_RANK_PAGE_HEAP,

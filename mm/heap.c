@@ -25,19 +25,24 @@
  *   5. ... and an empty span's pages to the page heap ...
  *   6. ... and an arena that stays idle, by the scavenger, to the frame allocator.
  *
- * Steps 1 and 2 are the fast path, in this file. It masks interrupts for the length of step 2, so
+ * Steps 1 and 2 are the fast path, in heap.h. It masks interrupts for the length of step 2, so
  * that a handler which allocates finds the stack whole, and the thread stays on its CPU.
  *
- * Locks, in the order in which they may nest: CPUs, transfer cache, central list, page heap,
- * metadata pool, frame search, frame moves, frame frontier. On this way none is held while another
- * is taken, but for those of the page heap and below.
+ * Hardening (mm/guard) stands at both ends: an object is checked when it leaves for the program,
+ * and again when it comes back, before step 2, where from level 1 on it first waits in quarantine.
+ * At level 0 nothing of this is compiled.
+ *
+ * Locks, in the order in which they may nest: CPUs, guard pages, transfer cache, central list,
+ * page heap, metadata pool, frame search, frame moves, frame frontier. On this way none is held
+ * while another is taken, but for those of the page heap and below.
  */
 #include "mm/heap.h"
 
 #include "lib/memory.h"
 #include "mm/frames/frame_api.h"
+#include "mm/guard/guard_pages.h"
 #include "mm/objects/central_list.h"
-#include "mm/objects/cpu_cache.h"
+#include "mm/objects/quarantine.h"
 #include "mm/objects/transfer_cache.h"
 #include "mm/pages/large.h"
 #include "mm/pages/page_heap.h"
@@ -46,80 +51,29 @@
 
 struct heap heap;
 
-/* ---- the fast path ---- */
-
-static inline void *alloc(size_t bytes, unsigned flags)
-{
-    unsigned size_class = size_class_of(bytes);
-    uintptr_t irq = quarry_port_irq_save();
-    void *object = cpu_cache_pop(quarry_port_cpu_cache(), size_class);
-    quarry_port_irq_restore(irq);
-    if (unlikely(object == NULL))
-        return heap_alloc_slow(bytes, size_class, flags);
-    return object;
-}
+/* ---- allocation ---- */
 
 void *quarry_alloc(size_t bytes)
 {
-    return alloc(bytes, 0);
+    return heap_alloc(bytes, 0);
 }
 
-void quarry_free(void *object)
+HEAP_INLINE void *alloc_with(size_t bytes, unsigned flags)
 {
-    unsigned size_class = page_map_class(object);
-    uintptr_t irq = quarry_port_irq_save();
-    bool pushed = cpu_cache_push(quarry_port_cpu_cache(), size_class, object);
-    quarry_port_irq_restore(irq);
-    if (unlikely(!pushed))
-        heap_free_slow(object, size_class);
-}
-
-/* ---- the slow path ---- */
-
-static void *try_slow(size_t bytes, unsigned size_class)
-{
-    return size_class != 0 ? cpu_cache_alloc_missed(size_class) : large_alloc(bytes, 1);
-}
-
-__attribute__((noinline)) void *heap_alloc_slow(size_t bytes, unsigned size_class, unsigned flags)
-{
-    void *object = try_slow(bytes, size_class);
-    if (likely(object != NULL))
-        return object;
-    heap_reclaim(flags);
-    return try_slow(bytes, size_class);
-}
-
-void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags)
-{
-    void *object = large_alloc(bytes, alignment);
-    if (likely(object != NULL))
-        return object;
-    heap_reclaim(flags);
-    return large_alloc(bytes, alignment);
-}
-
-__attribute__((noinline)) void heap_free_slow(void *object, unsigned size_class)
-{
-    if (size_class != 0)
-        cpu_cache_free_missed(size_class, object);
-    else if (object != NULL)
-        large_free(object);
-}
-
-/* ---- with flags, and zeroed ---- */
-
-void *quarry_alloc_with(size_t bytes, unsigned flags)
-{
-    void *object = alloc(bytes, flags);
+    void *object = heap_alloc(bytes, flags);
     if ((flags & QUARRY_ZEROED) && object != NULL)
         memory_clear(object, bytes);
     return object;
 }
 
+void *quarry_alloc_with(size_t bytes, unsigned flags)
+{
+    return alloc_with(bytes, flags);
+}
+
 void *quarry_zeroed(size_t bytes)
 {
-    return quarry_alloc_with(bytes, QUARRY_ZEROED);
+    return alloc_with(bytes, QUARRY_ZEROED);
 }
 
 void *quarry_calloc(size_t count, size_t bytes)
@@ -127,8 +81,84 @@ void *quarry_calloc(size_t count, size_t bytes)
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total))
         return NULL;
-    return quarry_zeroed(total);
+    return alloc_with(total, QUARRY_ZEROED);
 }
+
+/* What an object must be a multiple of: as its size promises, or its class, which was chosen so. */
+static size_t alignment_of(size_t bytes, unsigned size_class, unsigned flags)
+{
+    size_t slot_bytes = size_classes[size_class].bytes;
+    if (flags & HEAP_ALIGNED)
+        return min_u64(slot_bytes & -slot_bytes, FRAME_BYTES);
+    return size_class_alignment(bytes);
+}
+
+/* A miss: the one place where the fast path's allocations are seen, so where some are sampled. */
+static void *try_small(size_t bytes, unsigned size_class, unsigned flags, const void *caller)
+{
+    if (unlikely(guard_pages_due(size_classes[size_class].batch)) &&
+        bytes <= GUARD_OBJECT_BYTES_MAX) {
+        size_t alignment = alignment_of(bytes, size_class, flags);
+        void *guarded = guard_pages_alloc(bytes, alignment, caller);
+        if (guarded != NULL)
+            return guarded;
+    }
+    return cpu_cache_alloc_missed(size_class);
+}
+
+static void *try_slow(size_t bytes, unsigned size_class, unsigned flags, const void *caller)
+{
+    return size_class != 0 ? try_small(bytes, size_class, flags, caller)
+                           : large_alloc(bytes, 1, caller);
+}
+
+__attribute__((noinline)) void *heap_alloc_slow(size_t bytes, unsigned size_class, unsigned flags,
+                                                const void *caller)
+{
+    void *object = try_slow(bytes, size_class, flags, caller);
+    if (likely(object != NULL))
+        return object;
+    heap_reclaim(flags);
+    return try_slow(bytes, size_class, flags, caller);
+}
+
+void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags, const void *caller)
+{
+    void *object = large_alloc(bytes, alignment, caller);
+    if (likely(object != NULL))
+        return object;
+    heap_reclaim(flags);
+    return large_alloc(bytes, alignment, caller);
+}
+
+/* ---- freeing ---- */
+
+void quarry_free(void *object)
+{
+    heap_free(object);
+}
+
+__attribute__((noinline)) void heap_free_slow(void *object, unsigned size_class, const void *caller)
+{
+    if (size_class != 0)
+        cpu_cache_free_missed(size_class, object);
+    else if (object == NULL)
+        return;
+    else if (unlikely(guard_pages_have(object)))
+        guard_pages_free(object, caller);
+    else
+        large_free(object, caller);
+}
+
+#if QUARRY_HARDEN
+void heap_free_hardened(void *object, const void *caller)
+{
+    harden_take_back("free", object, caller);
+    void *waited = quarantine_exchange(object);
+    if (waited != NULL)
+        heap_recycle(waited, page_map_class(waited));
+}
+#endif
 
 /* ---- when memory is gone ---- */
 

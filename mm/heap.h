@@ -6,7 +6,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <quarry/config.h>
 #include <quarry/quarry.h>
+
+#include "mm/guard/harden.h"
+#include "mm/objects/cpu_cache.h"
+#include "mm/pages/page_map.h"
 
 /* Written by quarry_init() only. */
 struct heap {
@@ -29,11 +34,64 @@ size_t heap_release_idle(void);
 /* From now on the frame allocator asks the heap for its idle memory before it refuses. */
 void heap_offer_idle_memory(void);
 
-/* The way of all that the fast path does not do, from class 0 or after a miss. */
-void *heap_alloc_slow(size_t bytes, unsigned size_class, unsigned flags);
-void heap_free_slow(void *object, unsigned size_class);
+/*
+ * The way of all that the fast path does not do, from class 0 or after a miss. `caller` here and
+ * below: the instruction behind the program's call, for reports.
+ */
+void *heap_alloc_slow(size_t bytes, unsigned size_class, unsigned flags, const void *caller);
+void heap_free_slow(void *object, unsigned size_class, const void *caller);
+
+/* From level 1 of hardening on: the way of every small object that is freed. */
+void heap_free_hardened(void *object, const void *caller);
 
 /* Aligned beyond what the size gives, or too large for a class. */
-void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags);
+void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags, const void *caller);
+
+/* Beside the flags of quarry_alloc_with(): the object must be aligned as its class is. */
+#define HEAP_ALIGNED (1u << 31)
+
+/*
+ * The caller, in a function of the API and in what is always inlined into one: so it is looked up
+ * only where it is wanted, which is never on the fast path.
+ */
+#define HEAP_CALLER __builtin_return_address(0)
+#define HEAP_INLINE static inline __attribute__((always_inline))
+
+/* ---- the fast path; see heap.c ---- */
+
+/* An object of the class (0: large) for a request of `bytes`. */
+HEAP_INLINE void *heap_alloc_of(unsigned size_class, size_t bytes, unsigned flags)
+{
+    uintptr_t irq = quarry_port_irq_save();
+    void *object = cpu_cache_pop(quarry_port_cpu_cache(), size_class);
+    quarry_port_irq_restore(irq);
+    if (unlikely(object == NULL))
+        object = heap_alloc_slow(bytes, size_class, flags, HEAP_CALLER);
+    return QUARRY_HARDEN ? harden_hand_out(object, bytes, HEAP_CALLER) : object;
+}
+
+HEAP_INLINE void *heap_alloc(size_t bytes, unsigned flags)
+{
+    return heap_alloc_of(size_class_for(bytes), bytes, flags);
+}
+
+/* A small object that is nobody's any more, or anything of class 0. */
+HEAP_INLINE void heap_recycle(void *object, unsigned size_class)
+{
+    uintptr_t irq = quarry_port_irq_save();
+    bool pushed = cpu_cache_push(quarry_port_cpu_cache(), size_class, object);
+    quarry_port_irq_restore(irq);
+    if (unlikely(!pushed))
+        heap_free_slow(object, size_class, HEAP_CALLER);
+}
+
+HEAP_INLINE void heap_free(void *object)
+{
+    unsigned size_class = page_map_class(object);
+    if (QUARRY_HARDEN && size_class != 0)
+        heap_free_hardened(object, HEAP_CALLER);
+    else
+        heap_recycle(object, size_class);
+}
 
 #endif

@@ -13,6 +13,7 @@
 #include "lib/spinlock.h"
 #include "mm/frames/boot_memory.h"
 #include "mm/frames/frame_api.h"
+#include "mm/guard/guard_pages.h"
 #include "mm/heap.h"
 #include "mm/objects/central_list.h"
 #include "mm/objects/cpu_cache.h"
@@ -48,7 +49,9 @@ static void build(struct boot_memory *boot, const struct quarry_setup *setup, si
     scavenger_init();
     span_init();
     large_init();
-    central_lists_init();
+    harden_init(setup->seed);
+    guard_pages_init(setup->set_access, setup->seed);
+    central_lists_init(setup->seed);
     transfer_caches_init(boot);
     cpu_caches_init(boot, setup->cpus);
 }

@@ -9,9 +9,9 @@
  */
 #include "lib/memory.h"
 #include "mm/frames/frame.h"
+#include "mm/guard/guard_pages.h"
 #include "mm/guard/misuse.h"
 #include "mm/heap.h"
-#include "mm/objects/cpu_cache.h"
 #include "mm/pages/large.h"
 #include "mm/pages/page_map.h"
 #include "mm/pages/span.h"
@@ -22,20 +22,23 @@ void *quarry_aligned(size_t alignment, size_t bytes)
 {
     if (!is_power_of_two(alignment) || alignment > ALIGNMENT_MAX)
         return NULL;
-    unsigned size_class = size_class_of_aligned(bytes, alignment);
+    if (bytes > SIZE_MAX - HARDEN_TAIL_BYTES)
+        return NULL;
+    unsigned size_class = size_class_of_aligned(bytes + HARDEN_TAIL_BYTES, alignment);
     if (size_class != 0)
-        return quarry_alloc(size_classes[size_class].bytes);
-    return heap_alloc_large(max_u64(bytes, 1), alignment, 0);
+        return heap_alloc_of(size_class, bytes, HEAP_ALIGNED);
+    return heap_alloc_large(max_u64(bytes, 1), alignment, 0, HEAP_CALLER);
 }
 
 /* ---- sizes of objects ---- */
 
-/* The class of a live object, 0 for a large one; stops with a report if it is neither. */
+/* The class of a live object, 0 for a large or a guarded one; stops where there is none. */
 static unsigned checked_class(const char *operation, const void *object)
 {
     unsigned size_class = page_map_class(object);
     if (size_class == 0) {
-        large_span(operation, object);
+        if (!guard_pages_have(object))
+            large_span(operation, object);
         return 0;
     }
     const struct span *span = span_of_address(object);
@@ -48,6 +51,10 @@ static unsigned checked_class(const char *operation, const void *object)
 static size_t usable_bytes(const char *operation, const void *object)
 {
     unsigned size_class = checked_class(operation, object);
+    if (size_class == 0 && guard_pages_have(object))
+        return guard_pages_usable_bytes(operation, object);
+    if (QUARRY_HARDEN)
+        return harden_usable_bytes(operation, object);
     if (size_class != 0)
         return size_classes[size_class].bytes;
     return large_usable_bytes(large_span(operation, object));
@@ -58,23 +65,33 @@ size_t quarry_usable_size(const void *object)
     return object != NULL ? usable_bytes("usable size", object) : 0;
 }
 
-static __attribute__((noinline)) void free_sized_slow(void *object, size_t bytes)
+/* Whether an object with so many usable bytes can have been asked for with `bytes`. */
+static bool size_fits(unsigned size_class, size_t bytes, size_t usable)
 {
-    if (object == NULL)
-        return;
+    if (QUARRY_HARDEN >= 2)
+        return bytes == usable;
+    if (size_class != 0)
+        return size_class == size_class_for(bytes);
+    return bytes > SIZE_CLASS_BYTES_MAX - HARDEN_TAIL_BYTES &&
+           round_up(bytes + HARDEN_TAIL_BYTES, FRAME_BYTES) == usable + HARDEN_TAIL_BYTES;
+}
+
+static __attribute__((noinline)) void check_size(void *object, size_t bytes)
+{
     size_t usable = usable_bytes("sized free", object);
-    if (usable <= SIZE_CLASS_BYTES_MAX || round_up(bytes, FRAME_BYTES) != usable)
+    bool fits = guard_pages_have(object) ? bytes == usable
+                                         : size_fits(page_map_class(object), bytes, usable);
+    if (!fits)
         misuse_stop_size(object, bytes, usable);
-    quarry_free(object);
 }
 
 void quarry_free_sized(void *object, size_t bytes)
 {
-    unsigned size_class = size_class_of(bytes);
-    if (likely(size_class != 0 && size_class == page_map_class(object)))
-        quarry_free(object);
-    else
-        free_sized_slow(object, bytes);
+    unsigned size_class = size_class_for(bytes);
+    bool right = QUARRY_HARDEN < 2 && size_class != 0 && size_class == page_map_class(object);
+    if (unlikely(!right) && object != NULL)
+        check_size(object, bytes);
+    heap_free(object);
 }
 
 /* ---- realloc ---- */
@@ -83,25 +100,29 @@ void quarry_free_sized(void *object, size_t bytes)
 static bool fits_in_place(void *object, size_t bytes)
 {
     unsigned size_class = page_map_class(object);
-    if (size_class != 0)
-        return size_class == size_class_of(bytes);
-    return bytes > SIZE_CLASS_BYTES_MAX && large_resize(large_span("realloc", object), bytes);
+    if (size_class == 0)
+        return !guard_pages_have(object) && size_class_for(bytes) == 0 &&
+               large_resize(large_span("realloc", object), bytes);
+    if (size_class != size_class_for(bytes))
+        return false;
+    harden_resize(object, bytes);
+    return true;
 }
 
-static void *move(void *object, size_t usable, size_t bytes)
+HEAP_INLINE void *move(void *object, size_t usable, size_t bytes)
 {
-    void *moved = quarry_alloc(bytes);
+    void *moved = heap_alloc(bytes, 0);
     if (moved == NULL)
         return NULL;
     memory_copy(moved, object, min_u64(usable, bytes));
-    quarry_free(object);
+    heap_free(object);
     return moved;
 }
 
 void *quarry_realloc(void *object, size_t bytes)
 {
     if (object == NULL)
-        return quarry_alloc(bytes);
+        return heap_alloc(bytes, 0);
     size_t usable = usable_bytes("realloc", object);
     return fits_in_place(object, bytes) ? object : move(object, usable, bytes);
 }
@@ -124,14 +145,17 @@ static size_t pop_piece(unsigned size_class, size_t count, void *objects[])
 
 size_t quarry_alloc_batch(size_t bytes, size_t count, void *objects[])
 {
-    unsigned size_class = size_class_of(bytes);
+    unsigned size_class = size_class_for(bytes);
     size_t given = 0;
     while (given < count) {
         size_t popped = pop_piece(size_class, min_u64(count - given, BATCH_PIECE), objects + given);
+        for (size_t i = given; i < given + popped; i++)
+            harden_hand_out(objects[i], bytes, HEAP_CALLER);
         given += popped;
         if (popped > 0)
             continue;
-        objects[given] = heap_alloc_slow(bytes, size_class, 0);
+        objects[given] =
+            harden_hand_out(heap_alloc_slow(bytes, size_class, 0, HEAP_CALLER), bytes, HEAP_CALLER);
         if (objects[given] == NULL)
             break;
         given++;
@@ -153,11 +177,13 @@ static size_t push_piece(size_t count, void *const objects[])
 void quarry_free_batch(size_t count, void *const objects[])
 {
     size_t taken = 0;
+    while (QUARRY_HARDEN && taken < count) /* each is looked at, one by one */
+        heap_free(objects[taken++]);
     while (taken < count) {
         size_t pushed = push_piece(min_u64(count - taken, BATCH_PIECE), objects + taken);
         taken += pushed;
         if (pushed == 0) {
-            heap_free_slow(objects[taken], page_map_class(objects[taken]));
+            heap_free_slow(objects[taken], page_map_class(objects[taken]), HEAP_CALLER);
             taken++;
         }
     }

@@ -46,6 +46,8 @@ FAULTS = [
      r"quarry: bad free: foreign pointer\n  address  0x00000123456789a0", EXIT_FAILED),
     ("a hang is killed", "tests=none fault=hang", r"cpus +2 running", None),
 ]
+EXPLORE_EFFORT = ["executions=3000", "random=200"]
+EXPLORE_EFFORT_OTHERS = ["executions=300", "random=30"]
 HOST_DEADLINE = 600
 GUEST_DEADLINE = 600
 HANG_DEADLINE = 25
@@ -155,13 +157,13 @@ def run_fault(options, name, arguments, text, expected):
 
 def jobs(options):
     for kind in ("host", "asan", "tsan"):
-        program = getattr(options, kind)
-        if program:
+        for program in getattr(options, kind):
             command = [program] + ([options.filter] if options.filter else [])
             yield f"{kind}: {program}", run_program, (command,)
-    if options.explore:
-        yield "explored schedules", run_program, (
-            [options.explore, f"T={options.filter}", "bound=2", "executions=3000", "random=200"],)
+    for program in options.explore:
+        effort = EXPLORE_EFFORT if program == options.explore[0] else EXPLORE_EFFORT_OTHERS
+        yield f"explored schedules: {program}", run_program, (
+            [program, f"T={options.filter}", "bound=2"] + effort,)
     if options.host and not options.filter:
         for target in ("object", "frame", "map"):
             yield f"fuzz inputs: {target}", lambda n, t: run_replay(options, n, t), (target,)
@@ -186,7 +188,7 @@ def run_replay(options, name, target):
         result = Result(name)
         result.fail(f"there are no inputs for {target}")
         return result
-    return run_program(name, [options.host, "replay", target] + files)
+    return run_program(name, [options.host[0], "replay", target] + files)
 
 
 def timed(work, name, arguments):
@@ -198,8 +200,11 @@ def timed(work, name, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("image", "elf", "host", "asan", "tsan", "explore"):
+    for name in ("image", "elf"):
         parser.add_argument(f"--{name}")
+    for name in ("host", "asan", "tsan", "explore"):
+        parser.add_argument(f"--{name}", action="append", default=[],
+                            help="a program; of several builds, if given more than once")
     parser.add_argument("--variant", action="append", default=[],
                         help="another build's image, for one boot")
     parser.add_argument("--accel", default="tcg")

@@ -4,9 +4,11 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 #include <quarry/port.h>
 #include <quarry_arch.h>
@@ -34,6 +36,61 @@ uintptr_t host_direct_map(void)
     }
     return direct_map;
 }
+
+/* ---- pages that cannot be accessed ---- */
+
+#define PAGE_FAULT_WRITE 2 /* of the error code that the processor pushes */
+
+#define RED_ZONE_BYTES 128 /* below the stack pointer, in use by the interrupted function */
+
+static void (*fault_handler)(const void *address, bool write, const void *instruction);
+
+/* Of the thread that faulted, on its way out of the signal handler. */
+static __thread struct fault {
+    const void *address;
+    const void *instruction;
+    bool write;
+} fault;
+
+void host_set_access(void *page, bool accessible)
+{
+    if (mprotect(page, 4096, accessible ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
+        perror("quarry: a page's access cannot be changed");
+        exit(1);
+    }
+}
+
+/* Runs where the fault was, and not in a signal handler, which must not be left by a long jump. */
+static void after_fault(void)
+{
+    fault_handler(fault.address, fault.write, fault.instruction);
+    fprintf(stderr, "segmentation fault: %p, by the instruction at %p\n", fault.address,
+            fault.instruction);
+    abort();
+}
+
+static void on_segment_violation(int number, siginfo_t *info, void *data)
+{
+    (void)number;
+    greg_t *registers = ((ucontext_t *)data)->uc_mcontext.gregs;
+    fault = (struct fault){
+        .address = info->si_addr,
+        .instruction = (const void *)registers[REG_RIP],
+        .write = registers[REG_ERR] & PAGE_FAULT_WRITE,
+    };
+    registers[REG_RIP] = (greg_t)after_fault;
+    /* As if it had been called: the return address would stand at the top. */
+    registers[REG_RSP] = ((registers[REG_RSP] - RED_ZONE_BYTES) & ~(greg_t)15) - 8;
+}
+
+void host_on_fault(void (*handler)(const void *address, bool write, const void *instruction))
+{
+    fault_handler = handler;
+    struct sigaction action = {.sa_sigaction = on_segment_violation, .sa_flags = SA_SIGINFO};
+    sigaction(SIGSEGV, &action, NULL);
+}
+
+/* ---- CPUs ---- */
 
 struct host_cpu {
     unsigned number;

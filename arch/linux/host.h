@@ -8,6 +8,7 @@
 #ifndef ARCH_LINUX_HOST_H
 #define ARCH_LINUX_HOST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define HOST_WINDOW_BYTES ((uint64_t)4 << 30)
@@ -20,6 +21,13 @@ void host_run_cpus(unsigned cpus, void (*work)(void *argument), void *argument);
 
 /* Replaces what quarry_port_panic() does: print to standard error and abort. */
 void host_on_panic(void (*handler)(const char *report));
+
+/* A page of the window that cannot be accessed, or can again: as setup.set_access wants it. */
+void host_set_access(void *page, bool accessible);
+
+/* Calls `handler` at each access to a page that cannot be accessed; NULL: none. If the handler
+ * returns, the process ends. */
+void host_on_fault(void (*handler)(const void *address, bool write, const void *instruction));
 
 /* Replaces what a waiting CPU does: let another thread run. NULL: that again. */
 void host_on_pause(void (*handler)(void));

@@ -54,6 +54,9 @@ static inline void msr_write(uint32_t number, uint64_t value)
                      : "memory");
 }
 
+/* Of the flags register: interrupts are on. */
+#define FLAGS_INTERRUPTS 0x200u
+
 struct cpuid {
     uint32_t eax, ebx, ecx, edx;
 };

@@ -10,7 +10,6 @@
 #include "lib/format.h"
 
 #define FLAGS_TRAP 0x100u
-#define FLAGS_INTERRUPTS 0x200u
 
 #define VECTORS 256u
 #define EXCEPTIONS 32u
@@ -18,6 +17,7 @@
 #define VECTOR_NMI 2u
 #define VECTOR_DOUBLE_FAULT 8u
 #define VECTOR_PAGE_FAULT 14u
+#define PAGE_FAULT_WRITE 2u /* in the error code */
 #define VECTOR_MACHINE_CHECK 18u
 
 struct gate {
@@ -35,6 +35,7 @@ _Static_assert(sizeof(struct gate) == 16, "as the processor reads it");
 static struct gate gates[VECTORS] __attribute__((aligned(16)));
 static void (*handlers[VECTORS])(void);
 static void (*fault_sink)(const char *report);
+static void (*page_fault_hook)(const void *address, bool write, const void *instruction);
 static void (*step_handler)(bool interrupts_were_on);
 
 extern const char interrupt_stubs[]; /* entry.S: 16 bytes each */
@@ -113,6 +114,12 @@ void interrupts_set_fault_sink(void (*sink)(const char *report))
     fault_sink = sink;
 }
 
+void interrupts_set_page_fault_hook(void (*hook)(const void *address, bool write,
+                                                 const void *instruction))
+{
+    page_fault_hook = hook;
+}
+
 static _Noreturn void report_fault(const struct interrupt_frame *frame)
 {
     static char report[1024];
@@ -162,6 +169,9 @@ void interrupt_dispatch(const struct interrupt_frame *frame)
     if (frame->vector == VECTOR_SPURIOUS || frame->vector == VECTOR_NMI)
         return; /* a spurious one is not acknowledged, by the manual; an NMI means nothing here */
     void (*handler)(void) = handlers[frame->vector];
+    if (frame->vector == VECTOR_PAGE_FAULT && page_fault_hook != NULL)
+        page_fault_hook((const void *)cr2_read(), frame->error_code & PAGE_FAULT_WRITE,
+                        (const void *)frame->rip);
     if (frame->vector < EXCEPTIONS || handler == NULL) {
         report_fault(frame);
     } else {

@@ -43,6 +43,10 @@ void interrupts_set_handler(unsigned vector, void (*handler)(void));
 void interrupts_step(void (*work)(void *argument), void *argument,
                      void (*on_step)(bool interrupts_were_on));
 
+/* Called first at every page fault; if it returns, the fault is reported as any other. */
+void interrupts_set_page_fault_hook(void (*hook)(const void *address, bool write,
+                                                 const void *instruction));
+
 /* Where the report of a fault goes; must not return. */
 void interrupts_set_fault_sink(void (*sink)(const char *report));
 

@@ -12,6 +12,55 @@
 #endif
 _Static_assert(QUARRY_DEBUG == 0 || QUARRY_DEBUG == 1, "QUARRY_DEBUG is 0 or 1");
 
+/*
+ * How much misuse of objects is looked for; docs/hardening.md has the price of each level.
+ *   0  what slow paths see for free
+ *   1  every free is checked at once; freed objects are poisoned and wait in a quarantine; a fence
+ *      stands behind each object; slots are handed out in random order
+ *   2  also: the exact end of each object, who allocated and who freed it, what lives since when
+ */
+#ifndef QUARRY_HARDEN
+#define QUARRY_HARDEN 0
+#endif
+_Static_assert(QUARRY_HARDEN >= 0 && QUARRY_HARDEN <= 2, "QUARRY_HARDEN is 0, 1 or 2");
+
+/* Bytes of a freed object that are poisoned, and looked at when it is handed out again. At level 1
+ * the front of an object, where most writes after a free go; at level 2 all of it. */
+#ifndef QUARRY_POISON_BYTES
+#define QUARRY_POISON_BYTES (QUARRY_HARDEN >= 2 ? 65536u : 256u)
+#endif
+_Static_assert(QUARRY_POISON_BYTES % 8 == 0, "QUARRY_POISON_BYTES is a multiple of 8");
+
+/* Objects that one CPU's quarantine holds: so many frees later an object may be used again. */
+#ifndef QUARRY_QUARANTINE_OBJECTS
+#define QUARRY_QUARANTINE_OBJECTS 64u
+#endif
+_Static_assert(QUARRY_QUARANTINE_OBJECTS >= 1 && QUARRY_QUARANTINE_OBJECTS <= 4096,
+               "QUARRY_QUARANTINE_OBJECTS is 1 to 4096");
+
+/* Larger objects (in bytes of their class) pass the quarantine by: it would hold too much memory.
+ */
+#ifndef QUARRY_QUARANTINE_BYTES_MAX
+#define QUARRY_QUARANTINE_BYTES_MAX 1024u
+#endif
+_Static_assert(QUARRY_QUARANTINE_BYTES_MAX >= 8, "QUARRY_QUARANTINE_BYTES_MAX is at least 8");
+
+/* Objects that stand between guard pages at a time, once quarry_guard_start() was called. Each
+ * takes two pages of memory. */
+#ifndef QUARRY_GUARD_OBJECTS
+#define QUARRY_GUARD_OBJECTS 64u
+#endif
+_Static_assert(QUARRY_GUARD_OBJECTS >= 1 && QUARRY_GUARD_OBJECTS <= 65536,
+               "QUARRY_GUARD_OBJECTS is 1 to 65536");
+
+/* 1: all code is built with frame pointers, so the report on a guarded object can show who called
+ * whom, and not only the last caller. */
+#ifndef QUARRY_FRAME_POINTERS
+#define QUARRY_FRAME_POINTERS 0
+#endif
+_Static_assert(QUARRY_FRAME_POINTERS == 0 || QUARRY_FRAME_POINTERS == 1,
+               "QUARRY_FRAME_POINTERS is 0 or 1");
+
 /* 1: tests can make requests to lower layers fail (lib/fault.h). Costs a call at each such place.
  */
 #ifndef QUARRY_FAULTS
@@ -19,8 +68,8 @@ _Static_assert(QUARRY_DEBUG == 0 || QUARRY_DEBUG == 1, "QUARRY_DEBUG is 0 or 1")
 #endif
 _Static_assert(QUARRY_FAULTS == 0 || QUARRY_FAULTS == 1, "QUARRY_FAULTS is 0 or 1");
 
-/* 1: every atomic operation is a point at which a test may let another CPU go on (lib/atomic.h). For
- * the exploration of schedules only: there CPUs are coroutines of one thread. */
+/* 1: every atomic operation is a point at which a test may let another CPU go on (lib/atomic.h).
+ * For the exploration of schedules only: there CPUs are coroutines of one thread. */
 #ifndef QUARRY_EXPLORE
 #define QUARRY_EXPLORE 0
 #endif

@@ -40,6 +40,7 @@
 #ifndef QUARRY_PORT_H
 #define QUARRY_PORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -91,6 +92,19 @@ struct quarry_setup {
      * lock of Quarry's held. May fail silently: Quarry's waits are bounded.
      */
     void (*interrupt_cpu)(unsigned cpu);
+
+    /*
+     * Optional (NULL: quarry_guard_start() refuses): makes a 4 KiB page of the direct map
+     * inaccessible, or readable and writable again, on this CPU at once and on others when they
+     * next reload what they remember of it. Called with interrupts off and a lock held, but for the
+     * first call for each page, out of quarry_guard_start(), which may allocate frames. `page` is
+     * its virtual address.
+     */
+    void (*set_access)(void *page, bool accessible);
+
+    /* Optional: random bits, at levels of hardening from 1 on: they make fences unpredictable, and
+     * the order of slots. 0: the same at each start. */
+    uint64_t seed;
 };
 
 #ifdef __cplusplus

@@ -165,6 +165,7 @@ struct quarry_stats {
 
     size_t small_live_objects;
     size_t large_live_objects;
+    size_t guarded_live_objects; /* on pages of their own: quarry/guard.h */
     size_t spans;
 };
 

@@ -6,61 +6,137 @@
 #include "mm/pages/arena.h"
 #include "mm/pages/span.h"
 
+#define BYTES_SHOWN 8
+
+/* ---- parts of a report ---- */
+
+static bool slot_is_free(const struct span *span, unsigned slot)
+{
+#if QUARRY_HARDEN
+    return !span_slot_is_live(span, slot);
+#else
+    return !span_slot_used(span, slot);
+#endif
+}
+
+#if QUARRY_HARDEN
+/* Lines on who had the object. Nothing below level 2. */
+static void add_record(struct span *span, unsigned slot)
+{
+    const struct object_record *record = span_record(span, slot);
+    if (record == NULL || record->allocated_by == NULL)
+        return;
+    quarry_report_add("\n  asked    %zu bytes, allocated by %p", record->bytes,
+                      record->allocated_by);
+    if (record->freed_by != NULL)
+        quarry_report_add("\n  freed    by %p", record->freed_by);
+}
+
+/* Whether the slot was never handed to a program. Only level 2 knows. */
+static bool never_given(struct span *span, unsigned slot)
+{
+    const struct object_record *record = span_record(span, slot);
+    return record != NULL && record->allocated_by == NULL;
+}
+#else
+static void add_record(const struct span *span, unsigned slot)
+{
+    (void)span, (void)slot;
+}
+
+static bool never_given(const struct span *span, unsigned slot)
+{
+    (void)span, (void)slot;
+    return false;
+}
+#endif
+
+static void add_small_span(const struct span *span)
+{
+    quarry_report_add(
+        "\n  span     %#zx, %zu pages, class %u (%u bytes), %u of %u slots handed out",
+        span_address(span), span->pages, span->size_class, span->object_bytes, span->used_slots,
+        span->slots);
+}
+
+static void add_large_span(const struct span *span)
+{
+    quarry_report_add("\n  span     %#zx, %zu pages, one large object", span_address(span),
+                      span->pages);
+}
+
+void misuse_add_bytes(const unsigned char *byte, const unsigned char *first,
+                      const unsigned char *last)
+{
+    const unsigned char *from = byte - first > BYTES_SHOWN ? byte - BYTES_SHOWN : first;
+    const unsigned char *to = last - byte > BYTES_SHOWN ? byte + BYTES_SHOWN : last;
+    quarry_report_add("\n  bytes    %p:", (const void *)from);
+    for (const unsigned char *at = from; at <= to; at++)
+        quarry_report_add(at == byte ? " [%02x]" : " %02x", *at);
+}
+
+/* ---- bad pointers ---- */
+
+static void begin(const char *operation, const char *kind, const void *address)
+{
+    quarry_report_begin();
+    quarry_report_add("quarry: bad %s: %s\n  address  %p", operation, kind, address);
+}
+
 static _Noreturn void stop_outside_spans(const char *operation, const void *address)
 {
-    if (page_map_arena(page_of_address(address)) == NULL)
-        quarry_stop("quarry: bad %s: foreign pointer\n"
-                    "  address  %p\n"
-                    "  state    not in any arena: Quarry never gave it out, or took it back whole",
-                    operation, address);
-    quarry_stop("quarry: bad %s: pointer to free memory (double free?)\n"
-                "  address  %p\n"
-                "  arena    %#zx\n"
-                "  state    its page is in no span: freed already, or never given out",
-                operation, address,
-                (size_t)(page_address(page_of_address(address)) & ~(ARENA_BYTES - 1)));
+    if (page_map_arena(page_of_address(address)) == NULL) {
+        begin(operation, "foreign pointer", address);
+        quarry_report_add(
+            "\n  state    not in any arena: Quarry never gave it out, or took it back "
+            "whole");
+    } else {
+        begin(operation, "pointer to free memory (double free?)", address);
+        quarry_report_add("\n  arena    %#zx\n  state    its page is in no span: freed already, or "
+                          "never given out",
+                          page_address(page_of_address(address)) & ~(ARENA_BYTES - 1));
+    }
+    quarry_report_stop();
 }
 
-static _Noreturn void stop_in_large(const char *operation, const void *address,
-                                    const struct span *span)
+static _Noreturn void stop_in_large(const char *operation, const void *address, struct span *span)
 {
     size_t offset = (uintptr_t)address - span_address(span);
-    quarry_stop("quarry: bad %s: %s\n"
-                "  address  %p\n"
-                "  span     %#zx, %zu pages, one large object\n"
-                "  state    %s, address is %zu bytes behind its start",
-                operation, offset == 0 ? "double free of a large object" : "interior pointer",
-                address, span_address(span), span->pages,
-                span->list == SPAN_LARGE ? "allocated" : "being freed", offset);
+    begin(operation, offset == 0 ? "double free of a large object" : "interior pointer", address);
+    add_large_span(span);
+    quarry_report_add("\n  state    %s, address is %zu bytes behind its start",
+                      span->list == SPAN_LARGE ? "allocated" : "being freed", offset);
+    add_record(span, 0);
+    quarry_report_stop();
 }
 
-static _Noreturn void stop_in_small(const char *operation, const void *address,
-                                    const struct span *span)
+static _Noreturn void stop_in_small(const char *operation, const void *address, struct span *span)
 {
     size_t offset = (uintptr_t)address - span_address(span);
     unsigned slot = (unsigned)(offset / span->object_bytes);
     size_t inside = offset % span->object_bytes;
+    bool exists = slot < span->slots;
     const char *kind = "interior pointer";
-    const char *state = "behind the last object of the span";
-    if (slot < span->slots)
-        state = span_slot_used(span, slot) ? "handed out" : "free";
     if ((uintptr_t)address % 8 != 0)
         kind = "unaligned pointer";
-    else if (inside == 0 && slot < span->slots)
-        kind = "double free";
-    quarry_stop("quarry: bad %s: %s\n"
-                "  address  %p\n"
-                "  span     %#zx, %zu pages, class %u (%u bytes), %u of %u slots handed out\n"
-                "  object   %#zx, slot %u\n"
-                "  state    %s, address is %zu bytes behind its start",
-                operation, kind, address, span_address(span), span->pages, span->size_class,
-                span->object_bytes, span->used_slots, span->slots, (size_t)address - inside, slot,
-                state, inside);
+    else if (inside == 0 && exists)
+        kind = never_given(span, slot) ? "pointer that was never given out" : "double free";
+    const char *state = "behind the last object of the span";
+    if (exists)
+        state = slot_is_free(span, slot) ? "free" : "handed out";
+    begin(operation, kind, address);
+    add_small_span(span);
+    quarry_report_add("\n  object   %#zx, slot %u\n  state    %s, address is %zu bytes behind its "
+                      "start",
+                      (size_t)address - inside, slot, state, inside);
+    if (exists)
+        add_record(span, slot);
+    quarry_report_stop();
 }
 
 void misuse_stop(const char *operation, const void *address)
 {
-    const struct span *span = span_of_address(address);
+    struct span *span = span_of_address(address);
     if (span == NULL)
         stop_outside_spans(operation, address);
     else if (span->size_class == 0)
@@ -71,9 +147,43 @@ void misuse_stop(const char *operation, const void *address)
 
 void misuse_stop_size(const void *address, size_t said_bytes, size_t object_bytes)
 {
-    quarry_stop("quarry: bad sized free: wrong size\n"
-                "  address  %p\n"
-                "  object   %zu bytes usable\n"
-                "  state    allocated; freed as one of %zu bytes",
-                address, object_bytes, said_bytes);
+    begin("sized free", "wrong size", address);
+    quarry_report_add(
+        "\n  object   %zu bytes usable\n  state    allocated; freed as one of %zu bytes",
+        object_bytes, said_bytes);
+    quarry_report_stop();
+}
+
+/* ---- bytes that were written ---- */
+
+static void add_distance(enum misuse_kind kind, const struct span *span, uintptr_t object,
+                         uintptr_t byte)
+{
+    if (kind == MISUSE_BEFORE)
+        quarry_report_add(", %zu bytes before its start", object - byte);
+    else
+        quarry_report_add(", %zu bytes behind its start", byte - object);
+    if (span->size_class != 0)
+        add_small_span(span);
+    else
+        add_large_span(span);
+}
+
+void misuse_stop_written(const char *operation, enum misuse_kind kind, struct span *span,
+                         unsigned slot, const unsigned char *byte)
+{
+    static const char *const kinds[] = {
+        [MISUSE_BEHIND] = "overflow: bytes behind an object were overwritten",
+        [MISUSE_BEFORE] = "underflow: bytes before an object were overwritten",
+        [MISUSE_AFTER_FREE] = "use after free: a freed object was overwritten",
+    };
+    uintptr_t object = span_address(span) + (uintptr_t)slot * span->object_bytes;
+    const unsigned char *first = (const unsigned char *)span_address(span);
+    quarry_report_begin();
+    quarry_report_add("quarry: %s\n  seen by  %s\n  object   %#zx, slot %u\n  byte     %p",
+                      kinds[kind], operation, object, slot, (const void *)byte);
+    add_distance(kind, span, object, (uintptr_t)byte);
+    add_record(span, slot);
+    misuse_add_bytes(byte, first, first + span->pages * FRAME_BYTES - 1);
+    quarry_report_stop();
 }

@@ -4,18 +4,20 @@
 
 #include "lib/check.h"
 #include "mm/frames/frame.h"
+#include "mm/guard/harden.h"
 #include "mm/guard/misuse.h"
 #include "mm/objects/size_class.h"
 #include "mm/pages/span.h"
 
 static struct central_list central_lists[SIZE_CLASS_COUNT];
 
-void central_lists_init(void)
+void central_lists_init(uint64_t seed)
 {
     for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
         struct central_list *central = &central_lists[i];
         *central = (struct central_list){0};
         spinlock_init(&central->lock, LOCK_RANK_CENTRAL_LIST);
+        central->random = random_seeded(seed + i);
         list_init(&central->partial);
         list_init(&central->full);
     }
@@ -67,7 +69,9 @@ static size_t take_from_partial(struct central_list *central, size_t count, void
     central->takings++;
     while (taken < count && !list_is_empty(&central->partial)) {
         struct span *span = span_of_node(central->partial.next);
-        taken += span_take_slots(span, count - taken, objects + taken);
+        taken += QUARRY_HARDEN ? span_take_random_slots(span, &central->random, count - taken,
+                                                        objects + taken)
+                               : span_take_slots(span, count - taken, objects + taken);
         if (span->used_slots == span->slots)
             put_on(central, span, SPAN_FULL);
     }
@@ -94,6 +98,10 @@ static __attribute__((noinline)) size_t take_from_new_span(unsigned size_class, 
 {
     struct central_list *central = &central_lists[size_class];
     struct span *span = create_span(size_class);
+    if (span != NULL) {
+        harden_span_created(span);
+        span_publish(span);
+    }
     irq_state irq = spinlock_acquire(&central->lock);
     if (span != NULL)
         span_join(central, span);
@@ -207,10 +215,11 @@ struct central_list_sums central_list_sums(unsigned size_class)
     return sums;
 }
 
-static void add_span(struct central_list_sums *sums, const struct span *span, unsigned size_class,
+static void add_span(struct central_list_sums *sums, struct span *span, unsigned size_class,
                      enum span_list list)
 {
     span_verify(span);
+    harden_verify_span(span);
     bool full = span->used_slots == span->slots;
     QUARRY_CHECK(span->list == list && full == (list == SPAN_FULL) &&
                      span->size_class == size_class,

@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 #include "lib/list.h"
+#include "lib/random.h"
 #include "lib/spinlock.h"
 
 /* spans, slots, used_slots and pages are sums over both lists; all fields: lock. */
@@ -28,6 +29,7 @@ struct central_list {
     struct spinlock lock;
     struct list partial;
     struct list full;
+    struct random random; /* from level 1 of hardening on: which slot is next */
     size_t spans;
     size_t slots;
     size_t used_slots;
@@ -35,7 +37,8 @@ struct central_list {
     size_t takings; /* how often objects were taken or given: what the transfer cache spares */
 } __attribute__((aligned(64)));
 
-void central_lists_init(void);
+/* `seed` is for the order of slots, from level 1 of hardening on. */
+void central_lists_init(uint64_t seed);
 
 /*
  * Up to `count` objects (at least one, unless memory is gone) into `objects`; returns how many.

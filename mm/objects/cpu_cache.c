@@ -9,6 +9,7 @@
 #include "mm/frames/boot_memory.h"
 #include "mm/frames/frame_api.h"
 #include "mm/objects/central_list.h"
+#include "mm/objects/quarantine.h"
 #include "mm/objects/transfer_cache.h"
 
 _Static_assert(SIZE_CLASS_COUNT <= 255, "class numbers fit their fields");
@@ -240,6 +241,7 @@ bool cpu_cache_open(struct cpu_cache *cache)
 static void drain(struct cpu_cache *cache)
 {
     void *objects[SIZE_CLASS_BATCH_MAX];
+    quarantine_drain(cache);
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
         size_t count;
         while ((count = pop_many(cache, i, SIZE_CLASS_BATCH_MAX, objects)) > 0)

@@ -37,6 +37,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <quarry/config.h>
+
 #include <quarry_arch.h>
 
 #include "mm/objects/size_class.h"
@@ -59,6 +61,10 @@ struct cpu_cache {
     uint8_t next_donor; /* the class that gives up capacity next */
     size_t budget_bytes;
     size_t granted_bytes;
+#if QUARRY_HARDEN
+    void *quarantine[QUARRY_QUARANTINE_OBJECTS]; /* quarantine.h */
+    unsigned quarantine_next;                    /* the oldest */
+#endif
 } __attribute__((aligned(64)));
 
 /* ---- the fast path: interrupts are off, the cache is this CPU's ---- */

@@ -3,6 +3,7 @@
 #include "mm/objects/size_class.h"
 
 #include "mm/frames/frame.h"
+#include "mm/guard/harden.h"
 
 #define ROW(class, size, pages, objects, batch_objects, cache, place)                              \
     [class] = {.bytes = (size),                                                                    \
@@ -23,4 +24,18 @@ unsigned size_class_of_aligned(size_t bytes, size_t alignment)
     while (size_class < SIZE_CLASS_COUNT && size_classes[size_class].bytes % alignment != 0)
         size_class++;
     return size_class < SIZE_CLASS_COUNT ? size_class : 0;
+}
+
+size_t size_class_alignment(size_t bytes)
+{
+    if (is_power_of_two(bytes) && bytes <= FRAME_BYTES)
+        return max_u64(bytes, 8);
+    return bytes % 16 == 0 ? 16 : 8;
+}
+
+unsigned size_class_with_fence(size_t bytes)
+{
+    if (bytes > SIZE_CLASS_BYTES_MAX - HARDEN_TAIL_BYTES)
+        return 0;
+    return size_class_of_aligned(bytes + HARDEN_TAIL_BYTES, size_class_alignment(bytes));
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <quarry/config.h>
+
 #include "lib/bits.h"
 #include "mm/objects/size_class_table.h"
 
@@ -41,5 +43,19 @@ static inline unsigned size_class_of(size_t bytes)
  * object's size is a multiple.
  */
 unsigned size_class_of_aligned(size_t bytes, size_t alignment);
+
+/* What quarry_alloc() promises for a size. */
+size_t size_class_alignment(size_t bytes);
+
+/*
+ * The class from which a request for `bytes` is served; 0: none. From level 1 of hardening on there
+ * must be room for the fence, without a loss of the alignment that the size promises.
+ */
+unsigned size_class_with_fence(size_t bytes);
+
+static inline unsigned size_class_for(size_t bytes)
+{
+    return QUARRY_HARDEN ? size_class_with_fence(bytes) : size_class_of(bytes);
+}
 
 #endif

@@ -13,11 +13,12 @@ struct span;
 
 void large_init(void);
 
-/* At least `bytes` (1 or more) at a multiple of `alignment` bytes; NULL when there is no memory. */
-void *large_alloc(size_t bytes, size_t alignment);
+/* At least `bytes` (1 or more) at a multiple of `alignment` bytes; NULL when there is no memory.
+ * `caller`: the instruction behind the program's call, for reports. */
+void *large_alloc(size_t bytes, size_t alignment, const void *caller);
 
 /* `object` is a live large object; stops with a report if it is not. */
-void large_free(void *object);
+void large_free(void *object, const void *caller);
 
 /* The span of a live large object; stops, with a report on `operation`, if it is not one. */
 struct span *large_span(const char *operation, const void *object);

@@ -10,7 +10,7 @@
 
 /* ---- descriptors ---- */
 
-enum { POOL_COUNT = 3 };
+enum { POOL_COUNT = 3, BITMAPS = QUARRY_HARDEN ? 2 : 1 };
 
 static const uint16_t pool_slots[POOL_COUNT] = {512, 1024, SPAN_SLOTS_MAX};
 static struct metadata_pool pools[POOL_COUNT];
@@ -18,12 +18,7 @@ static struct metadata_pool pools[POOL_COUNT];
 void span_init(void)
 {
     for (unsigned i = 0; i < POOL_COUNT; i++)
-        metadata_pool_init(&pools[i], sizeof(struct span) + pool_slots[i] / 8);
-}
-
-static size_t bitmap_words(unsigned slots)
-{
-    return divide_up(slots, WORD_BITS);
+        metadata_pool_init(&pools[i], sizeof(struct span) + pool_slots[i] / 8 * BITMAPS);
 }
 
 static struct span *descriptor_create(unsigned slots)
@@ -40,12 +35,13 @@ static struct span *descriptor_create(unsigned slots)
         return NULL;
     *span = (struct span){.slots = (uint16_t)slots, .pool = (uint8_t)pool};
     list_init(&span->link);
-    memory_clear(span->bitmap, bitmap_words(slots) * sizeof(uint64_t));
+    memory_clear(span->bitmap, span_bitmap_words(slots) * sizeof(uint64_t) * BITMAPS);
     return span;
 }
 
 static void descriptor_destroy(struct span *span)
 {
+    span_records_destroy(span);
     metadata_pool_give(&pools[span->pool], span);
 }
 
@@ -58,11 +54,16 @@ static bool span_get_pages(struct span *span, size_t pages, size_t align)
     return span->first_page != NO_FRAME;
 }
 
-static void publish_class(const struct span *span, unsigned size_class)
+static void set_class(const struct span *span, unsigned size_class)
 {
     irq_state irq = spinlock_acquire(&page_heap.lock);
     page_map_set_class(span->first_page, span->pages, size_class);
     spinlock_release(&page_heap.lock, irq);
+}
+
+void span_publish(const struct span *span)
+{
+    set_class(span, span->size_class);
 }
 
 struct span *span_create_small(unsigned size_class, size_t object_bytes, size_t pages)
@@ -74,11 +75,10 @@ struct span *span_create_small(unsigned size_class, size_t object_bytes, size_t 
         return NULL;
     span->size_class = (uint8_t)size_class;
     span->object_bytes = (uint32_t)object_bytes;
-    if (!span_get_pages(span, pages, 1)) {
+    if (!span_records_create(span) || !span_get_pages(span, pages, 1)) {
         descriptor_destroy(span);
         return NULL;
     }
-    publish_class(span, size_class);
     return span;
 }
 
@@ -98,7 +98,7 @@ void span_destroy(struct span *span)
 {
     QUARRY_ASSERT(span->list != SPAN_PARTIAL && span->list != SPAN_FULL && span->used_slots == 0);
     if (span->size_class != 0)
-        publish_class(span, 0);
+        set_class(span, 0);
     page_heap_free(span->first_page, span->pages);
     descriptor_destroy(span);
 }
@@ -143,7 +143,7 @@ size_t span_take_slots(struct span *span, size_t count, void *objects[])
 {
     size_t taken = 0;
     unsigned index = span->search_from;
-    for (; index < bitmap_words(span->slots); index++) {
+    for (; index < span_bitmap_words(span->slots); index++) {
         unsigned first_slot = index * WORD_BITS;
         uint64_t exists = bits_mask(span->slots - first_slot);
         uint64_t left = take_from_window(span, first_slot, ~span->bitmap[index] & exists, count,
@@ -154,6 +154,44 @@ size_t span_take_slots(struct span *span, size_t count, void *objects[])
     }
     span->search_from = (uint8_t)index;
     span->used_slots = (uint16_t)(span->used_slots + taken);
+    return taken;
+}
+
+/* The number of the n-th set bit; there are more than `n`. */
+static unsigned nth_set_bit(uint64_t word, uint64_t n)
+{
+    while (n-- > 0)
+        word &= word - 1;
+    return bits_lowest(word);
+}
+
+/* A word with a free slot, at or behind one that is drawn; `words` if there is none. */
+static size_t draw_word(const struct span *span, struct random *random)
+{
+    size_t words = span_bitmap_words(span->slots);
+    size_t drawn = random_below(random, words);
+    for (size_t i = 0; i < words; i++) {
+        size_t index = (drawn + i) % words;
+        uint64_t exists = bits_mask(span->slots - (unsigned)index * WORD_BITS);
+        if ((~span->bitmap[index] & exists) != 0)
+            return index;
+    }
+    return words;
+}
+
+size_t span_take_random_slots(struct span *span, struct random *random, size_t count,
+                              void *objects[])
+{
+    size_t taken = 0;
+    for (; taken < count && span->used_slots < span->slots; taken++) {
+        size_t index = draw_word(span, random);
+        uint64_t exists = bits_mask(span->slots - (unsigned)index * WORD_BITS);
+        uint64_t free_slots = ~span->bitmap[index] & exists;
+        unsigned bit = nth_set_bit(free_slots, random_below(random, bits_count(free_slots)));
+        span->bitmap[index] |= (uint64_t)1 << bit;
+        span->used_slots++;
+        objects[taken] = (void *)span_slot_address(span, (unsigned)index * WORD_BITS + bit);
+    }
     return taken;
 }
 
@@ -186,7 +224,7 @@ void span_drain_pools(void)
 void span_verify(const struct span *span)
 {
     unsigned used = 0;
-    for (size_t i = 0; i < bitmap_words(span->slots); i++) {
+    for (size_t i = 0; i < span_bitmap_words(span->slots); i++) {
         uint64_t exists = bits_mask(span->slots - (unsigned)i * WORD_BITS);
         QUARRY_CHECK((span->bitmap[i] & ~exists) == 0,
                      "quarry: the span at %#zx has slots in use behind its %u", span_address(span),

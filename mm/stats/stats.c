@@ -15,9 +15,11 @@
 
 #include "lib/atomic.h"
 #include "mm/frames/frame_api.h"
+#include "mm/guard/guard_pages.h"
 #include "mm/heap.h"
 #include "mm/objects/central_list.h"
 #include "mm/objects/cpu_cache.h"
+#include "mm/objects/quarantine.h"
 #include "mm/objects/transfer_cache.h"
 #include "mm/pages/large.h"
 #include "mm/pages/page_heap.h"
@@ -32,7 +34,8 @@ static size_t cached_objects(unsigned size_class)
 {
     size_t cached = transfer_cache_count(size_class);
     for (unsigned cpu = 0; cpu < cpu_cache_count(); cpu++)
-        cached += cpu_cache_held(cpu_cache_of(cpu), size_class);
+        cached += cpu_cache_held(cpu_cache_of(cpu), size_class) +
+                  quarantine_held(cpu_cache_of(cpu), size_class);
     return cached;
 }
 
@@ -79,6 +82,7 @@ void quarry_stats(struct quarry_stats *stats)
             (frames.map.usable.lost_frames + frames.map.reclaimable.lost_frames) * FRAME_BYTES,
         .large_live_objects = large.objects,
         .large_live_bytes = large.pages * FRAME_BYTES,
+        .guarded_live_objects = guard_pages_live(),
         .spans = large.objects,
     };
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)

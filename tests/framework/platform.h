@@ -24,6 +24,9 @@ unsigned platform_cpu_count(void);
  */
 void platform_run(unsigned cpus, void (*work)(void *argument), void *argument);
 
+/* Whether every masking of interrupts on this CPU was undone. */
+bool platform_interrupts_on(void);
+
 /* Milliseconds since some moment; goes on while the tests run. */
 uint64_t platform_milliseconds(void);
 

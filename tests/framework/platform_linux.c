@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include <quarry/quarry.h>
+#include <quarry/frame.h>
+#include <quarry/guard.h>
 #include <quarry_arch.h>
 
 #include "arch/linux/host.h"
@@ -35,6 +36,11 @@ void platform_run(unsigned cpus, void (*work)(void *argument), void *argument)
     host_run_cpus(cpus, work, argument);
 }
 
+bool platform_interrupts_on(void)
+{
+    return linux_cpu.irq_depth == 0;
+}
+
 uint64_t platform_milliseconds(void)
 {
     struct timespec now;
@@ -54,13 +60,37 @@ static const struct quarry_memory_region host_regions[] = {
     {200 * MIB + 100, 50 * MIB, QUARRY_MEMORY_RESERVED},
 };
 
+/* Pages that a heap before this one may have made inaccessible. */
+static uintptr_t touched_from = UINTPTR_MAX;
+static uintptr_t touched_to;
+
+static void set_access(void *page, bool accessible)
+{
+    uintptr_t address = (uintptr_t)page;
+    touched_from = address < touched_from ? address : touched_from;
+    touched_to = address > touched_to ? address : touched_to;
+    host_set_access(page, accessible);
+}
+
+static void restore_access(void)
+{
+    for (uintptr_t page = touched_from; page <= touched_to; page += QUARRY_FRAME_BYTES)
+        host_set_access((void *)page, true);
+    touched_from = UINTPTR_MAX;
+    touched_to = 0;
+}
+
 void platform_setup(struct quarry_setup *setup)
 {
+    restore_access();
+    host_on_fault(quarry_guard_fault);
     *setup = (struct quarry_setup){
         .regions = host_regions,
         .region_count = sizeof host_regions / sizeof host_regions[0],
         .direct_map = host_direct_map(),
         .cpus = HOST_CPUS,
+        .set_access = set_access,
+        .seed = 20260101, /* failures can be repeated */
     };
 }
 

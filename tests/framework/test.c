@@ -13,7 +13,7 @@
 extern const struct test *const __start_quarry_tests[];
 extern const struct test *const __stop_quarry_tests[];
 
-#define LINE_BYTES 512
+#define LINE_BYTES 1536
 
 /* Of the test that runs. */
 static unsigned failures;
@@ -71,6 +71,7 @@ static void run_one(const struct test *test, unsigned total, struct test_result 
     skipped = NULL;
     uint64_t start = platform_milliseconds();
     test->run();
+    EXPECT(platform_interrupts_on());
     bool passed = failures == 0;
     if (!passed)
         result->failed++;
@@ -138,7 +139,7 @@ void test_heap_settle(void)
 
 /* The state to go on from, and what the report said. One test at a time. */
 static void *resume[5];
-static char seen_report[1024];
+static char seen_report[4096];
 
 static void catch_stop(const char *report)
 {
@@ -168,7 +169,35 @@ static bool lines_in_order(const char *text, const char *expected)
     return true;
 }
 
-void test_expect_stop(void (*work)(void *argument), void *argument, const char *expected)
+/* Whether the whole text is as the pattern says, line by line. */
+static bool is_like(const char *text, const char *pattern)
+{
+    const char *star = NULL; /* the last one of this line, and where its text may still end */
+    const char *retry = NULL;
+    while (*text != 0) {
+        if (*pattern == '*') {
+            star = pattern++;
+            retry = text;
+        } else if (*pattern == *text) {
+            if (*text == '\n')
+                star = NULL;
+            pattern++, text++;
+        } else if (star != NULL && *retry != '\n') {
+            pattern = star + 1;
+            text = ++retry;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == 0;
+}
+
+typedef bool compare_function(const char *report, const char *expected);
+
+static void expect(void (*work)(void *argument), void *argument, const char *expected,
+                   compare_function *matches)
 {
     uintptr_t irq = quarry_port_irq_save();
     quarry_port_irq_restore(irq);
@@ -176,11 +205,21 @@ void test_expect_stop(void (*work)(void *argument), void *argument, const char *
     bool stopped = stops(work, argument);
     platform_on_stop(NULL);
     quarry_port_irq_restore(irq);
-    bool matches = stopped && lines_in_order(seen_report, expected);
-    if (!matches) {
+    bool as_expected = stopped && matches(seen_report, expected);
+    if (!as_expected) {
         test_note("expected a stop with: %s", expected);
         test_note("seen: %s", stopped ? seen_report : "no stop at all");
     }
-    EXPECT(matches);
+    EXPECT(as_expected);
     test_heap_fresh();
+}
+
+void test_expect_stop(void (*work)(void *argument), void *argument, const char *expected)
+{
+    expect(work, argument, expected, lines_in_order);
+}
+
+void test_expect_report(void (*work)(void *argument), void *argument, const char *expected)
+{
+    expect(work, argument, expected, is_like);
 }

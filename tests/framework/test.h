@@ -88,4 +88,7 @@ void test_heap_settle(void);
  */
 void test_expect_stop(void (*work)(void *argument), void *argument, const char *expected);
 
+/* The same, but `expected` is the whole report, in which `*` stands for any text within a line. */
+void test_expect_report(void (*work)(void *argument), void *argument, const char *expected);
+
 #endif

@@ -205,10 +205,10 @@ TEST(realloc_grows_large_objects_in_place)
     for (size_t bytes = 200 * KIB; bytes <= most; bytes *= 2) {
         object[bytes / 2 - 1] = 77;
         REQUIRE(quarry_realloc(object, bytes) == object);
-        REQUIRE(object[bytes / 2 - 1] == 77 && quarry_usable_size(object) == bytes);
+        REQUIRE(object[bytes / 2 - 1] == 77 && quarry_usable_size(object) >= bytes);
     }
     EXPECT(quarry_realloc(object, 200 * KIB) == object);
-    EXPECT(quarry_usable_size(object) == 200 * KIB);
+    EXPECT(quarry_usable_size(object) >= 200 * KIB && quarry_usable_size(object) < 205 * KIB);
     quarry_free_sized(object, 200 * KIB);
     test_heap_settle();
     quarry_verify();
@@ -220,7 +220,7 @@ TEST(realloc_of_null_and_to_nothing)
     char *object = quarry_realloc(NULL, 50);
     REQUIRE(object != NULL);
     object = quarry_realloc(object, 0);
-    EXPECT(object != NULL && quarry_usable_size(object) == 8);
+    EXPECT(object != NULL && quarry_usable_size(object) <= 8);
     quarry_free(object);
 }
 

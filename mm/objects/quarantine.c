@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Freed objects wait; see quarantine.h. */
+#include "mm/objects/quarantine.h"
+
+#include "lib/spinlock.h"
+#include "mm/objects/central_list.h"
+#include "mm/pages/page_map.h"
+
+#if QUARRY_HARDEN
+
+void *quarantine_exchange(void *object)
+{
+    if (size_classes[page_map_class(object)].bytes > QUARRY_QUARANTINE_BYTES_MAX)
+        return object;
+    irq_state irq = quarry_port_irq_save();
+    struct cpu_cache *cache = quarry_port_cpu_cache();
+    void *oldest = object;
+    if (cache->online) { /* else nobody would drain it */
+        void **place = &cache->quarantine[cache->quarantine_next];
+        cache->quarantine_next = (cache->quarantine_next + 1) % QUARRY_QUARANTINE_OBJECTS;
+        oldest = *place;
+        *place = object;
+    }
+    quarry_port_irq_restore(irq);
+    return oldest;
+}
+
+void quarantine_drain(struct cpu_cache *cache)
+{
+    for (unsigned i = 0; i < QUARRY_QUARANTINE_OBJECTS; i++) {
+        void *object = cache->quarantine[i];
+        cache->quarantine[i] = NULL;
+        if (object != NULL)
+            central_list_give(page_map_class(object), 1, &object);
+    }
+}
+
+size_t quarantine_held(const struct cpu_cache *cache, unsigned size_class)
+{
+    size_t held = 0;
+    for (unsigned i = 0; i < QUARRY_QUARANTINE_OBJECTS; i++) {
+        const void *object = cache->quarantine[i];
+        held += object != NULL && page_map_class(object) == size_class;
+    }
+    return held;
+}
+
+#else
+
+void quarantine_drain(struct cpu_cache *cache)
+{
+    (void)cache;
+}
+
+size_t quarantine_held(const struct cpu_cache *cache, unsigned size_class)
+{
+    (void)cache, (void)size_class;
+    return 0;
+}
+
+#endif

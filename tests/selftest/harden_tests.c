@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Levels 1 and 2 of hardening: what is written beside an object or after its free, with the report
+ * that it must bring; that the order of slots is random and the quarantine holds; leaks.
+ */
+#include <quarry/config.h>
+#include <quarry/frame.h>
+#include <quarry/guard.h>
+#include <quarry/quarry.h>
+
+#include "lib/bits.h"
+#include "lib/list.h"
+#include "tests/framework/platform.h"
+#include "tests/framework/test.h"
+
+#define KIB ((size_t)1024)
+
+static bool skip_below(int level)
+{
+    bool skip = QUARRY_HARDEN < level;
+    if (skip)
+        test_skip(level == 1 ? "QUARRY_HARDEN is 0" : "QUARRY_HARDEN is below 2");
+    return skip;
+}
+
+/* One text for each level at which anything is seen. */
+#define BY_LEVEL(one, two) (QUARRY_HARDEN == 1 ? (one) : (two))
+
+/* ---- programs ---- */
+
+/* 104 bytes fill their slot of 112 up to the fence: the byte behind is seen at level 1 as well. */
+static void write_behind(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(104);
+    object[104] ^= 0xff;
+    quarry_free(object);
+}
+
+static void write_far_behind(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(104);
+    object[111] ^= 0xff;
+    quarry_free(object);
+}
+
+/* One byte behind what was asked for, seven before the fence. */
+static void write_one_behind(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(97);
+    object[97] = 0;
+    quarry_free(object);
+}
+
+/* The object before has nothing changed but its fence. */
+static void write_before(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(104);
+    while ((uintptr_t)object % QUARRY_FRAME_BYTES ==
+           0) /* the first of a span has no fence before it */
+        object = quarry_alloc(104);
+    object[-1] ^= 0xff;
+    quarry_free(object);
+}
+
+static void write_after_free(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(104);
+    quarry_free(object);
+    object[16] = 0x55;
+    for (unsigned i = 0; i < 2000; i++) /* through the quarantine, and out again */
+        quarry_free(quarry_alloc(104));
+    quarry_verify();
+}
+
+/* Seen when it is handed out again, by whoever gets it. */
+static void write_after_free_and_allocate(void *unused)
+{
+    static void *objects[1000];
+    (void)unused;
+    unsigned char *object = quarry_alloc(104);
+    size_t count = quarry_alloc_batch(104, 200, objects);
+    quarry_free(object);
+    object[0] = 0x55;
+    quarry_free_batch(count, objects); /* the quarantine is full of others now */
+    quarry_alloc_batch(104, 1000, objects);
+}
+
+static void write_behind_large(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(102392);
+    object[102392] ^= 0xff;
+    quarry_free(object);
+}
+
+static void write_one_behind_large(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(100000);
+    object[100000] = 0;
+    quarry_free(object);
+}
+
+static void write_behind_and_resize(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(104);
+    object[104] ^= 0xff;
+    quarry_realloc(object, 200);
+}
+
+static void write_behind_and_ask(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(104);
+    object[104] ^= 0xff;
+    quarry_usable_size(object);
+}
+
+static void write_behind_and_verify(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(104);
+    object[104] ^= 0xff;
+    quarry_verify();
+}
+
+static void ask_for_size_of_freed(void *unused)
+{
+    (void)unused;
+    void *object = quarry_alloc(104);
+    quarry_free(object);
+    quarry_usable_size(object);
+}
+
+static void resize_freed(void *unused)
+{
+    (void)unused;
+    void *object = quarry_alloc(104);
+    quarry_free(object);
+    quarry_realloc(object, 200);
+}
+
+struct program {
+    void (*run)(void *unused);
+    const char *report;
+};
+
+static const struct program programs[] = {
+    {write_behind,
+     BY_LEVEL("quarry: overflow: bytes behind an object were overwritten\n"
+              "  seen by  free\n"
+              "  object   0x*, slot *\n"
+              "  byte     0x*, 104 bytes behind its start\n"
+              "  span     0x*, 4 pages, class 14 (112 bytes), * of 146 slots handed out\n"
+              "  bytes    0x*: * [*] *",
+              "quarry: overflow: bytes behind an object were overwritten\n"
+              "  seen by  free\n"
+              "  object   0x*, slot *\n"
+              "  byte     0x*, 104 bytes behind its start\n"
+              "  span     0x*, 4 pages, class 14 (112 bytes), * of 146 slots handed out\n"
+              "  asked    104 bytes, allocated by 0x*\n"
+              "  bytes    0x*: * [*] *")},
+    {write_far_behind,
+     BY_LEVEL(
+         "quarry: overflow: *\n  seen by  free\n  object*\n  byte     0x*, 111 bytes behind its "
+         "start\n  span*\n  bytes*",
+         "quarry: overflow: *\n  seen by  free\n  object*\n  byte     0x*, 111 bytes behind its "
+         "start\n  span*\n  asked*\n  bytes*")},
+    {write_before,
+     BY_LEVEL(
+         "quarry: underflow: bytes before an object were overwritten\n  seen by  free\n  object*\n"
+         "  byte     0x*, 1 bytes before its start\n  span*\n  bytes*",
+         "quarry: underflow: bytes before an object were overwritten\n  seen by  free\n  object*\n"
+         "  byte     0x*, 1 bytes before its start\n  span*\n  asked*\n  bytes*")},
+    {write_after_free,
+     BY_LEVEL("quarry: use after free: a freed object was overwritten\n"
+              "  seen by  *\n"
+              "  object   0x*, slot *\n"
+              "  byte     0x*, 16 bytes behind its start\n"
+              "  span     0x*, 4 pages, class 14 (112 bytes), * of 146 slots handed out\n"
+              "  bytes    0x*: db db db db db db db db [55] db db db db db db db db",
+              "quarry: use after free: a freed object was overwritten\n"
+              "  seen by  *\n"
+              "  object   0x*, slot *\n"
+              "  byte     0x*, 16 bytes behind its start\n"
+              "  span     0x*, 4 pages, class 14 (112 bytes), * of 146 slots handed out\n"
+              "  asked    104 bytes, allocated by 0x*\n"
+              "  freed    by 0x*\n"
+              "  bytes    0x*: db db db db db db db db [55] db db db db db db db db")},
+    {write_after_free_and_allocate,
+     BY_LEVEL("quarry: use after free: *\n  seen by  allocation\n  object*\n"
+              "  byte     0x*, 0 bytes behind its start\n  span*\n  bytes    0x*[55] db db*",
+              "quarry: use after free: *\n  seen by  allocation\n  object*\n"
+              "  byte     0x*, 0 bytes behind its start\n  span*\n  asked*\n  freed*\n"
+              "  bytes    0x*[55] db db*")},
+    {write_behind_large,
+     BY_LEVEL("quarry: overflow: *\n  seen by  free\n  object   0x*, slot 0\n"
+              "  byte     0x*, 102392 bytes behind its start\n  span     0x*, 25 pages, one large "
+              "object\n  bytes*",
+              "quarry: overflow: *\n  seen by  free\n  object   0x*, slot 0\n"
+              "  byte     0x*, 102392 bytes behind its start\n  span     0x*, 25 pages, one large "
+              "object\n  asked    102392 bytes, allocated by 0x*\n  bytes*")},
+    {write_behind_and_resize, BY_LEVEL("quarry: overflow: *\n  seen by  realloc\n*\n*\n*\n*",
+                                       "quarry: overflow: *\n  seen by  realloc\n*\n*\n*\n*\n*")},
+    {write_behind_and_ask, BY_LEVEL("quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*",
+                                    "quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*\n*")},
+    {write_behind_and_verify, BY_LEVEL("quarry: overflow: *\n  seen by  verify\n*\n*\n*\n*",
+                                       "quarry: overflow: *\n  seen by  verify\n*\n*\n*\n*\n*")},
+    {ask_for_size_of_freed,
+     BY_LEVEL("quarry: bad usable size: double free\n*\n*\n*\n  state    free*",
+              "quarry: bad usable size: double free\n*\n*\n*\n  state    "
+              "free*\n  asked*\n  freed*")},
+    {resize_freed, BY_LEVEL("quarry: bad realloc: double free\n*\n*\n*\n  state    free*",
+                            "quarry: bad realloc: double free\n*\n*\n*\n  state    free*\n"
+                            "  asked*\n  freed*")},
+};
+
+TEST(harden_sees_what_was_written_beside_or_after)
+{
+    if (skip_below(1))
+        return;
+    test_heap_fresh();
+    for (unsigned i = 0; i < sizeof programs / sizeof programs[0]; i++)
+        test_expect_report(programs[i].run, NULL, programs[i].report);
+}
+
+TEST(harden_sees_the_exact_end)
+{
+    if (skip_below(2))
+        return;
+    test_heap_fresh();
+    test_expect_report(write_one_behind, NULL,
+                       "quarry: overflow: bytes behind an object were overwritten\n"
+                       "  seen by  free\n"
+                       "  object   0x*, slot *\n"
+                       "  byte     0x*, 97 bytes behind its start\n"
+                       "  span     0x*, 4 pages, class 14 (112 bytes), * of 146 slots handed out\n"
+                       "  asked    97 bytes, allocated by 0x*\n"
+                       "  bytes    0x*: * [00] fe fe fe fe fe fe *");
+    test_expect_report(write_one_behind_large, NULL,
+                       "quarry: overflow: *\n  seen by  free\n  object*\n"
+                       "  byte     0x*, 100000 bytes behind its start\n  span*\n"
+                       "  asked    100000 bytes, allocated by 0x*\n  bytes*");
+}
+
+/* What is written where it may be is never complained of. */
+TEST(harden_leaves_what_is_right_alone)
+{
+    test_heap_fresh();
+    for (size_t bytes = 0; bytes < 70 * KIB; bytes = bytes * 9 / 8 + 1) {
+        unsigned char *object = quarry_alloc(bytes);
+        REQUIRE(object != NULL);
+        size_t usable = quarry_usable_size(object);
+        EXPECT(usable >= bytes && (QUARRY_HARDEN < 2 || usable == bytes));
+        for (size_t i = 0; i < usable; i++)
+            object[i] = 0x11;
+        object = quarry_realloc(object, bytes + 3);
+        usable = quarry_usable_size(object);
+        for (size_t i = 0; i < usable; i++)
+            object[i] = 0x22;
+        quarry_verify();
+        quarry_free_sized(object, bytes + 3);
+    }
+    quarry_verify();
+    test_heap_settle();
+}
+
+/* ---- the order of slots ---- */
+
+static void heap_with_seed(uint64_t seed)
+{
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    platform_forget_caches();
+    setup.seed = seed;
+    EXPECT(quarry_init(&setup) == QUARRY_OK && quarry_cpu_online(0) == QUARRY_OK);
+}
+
+#define BUCKETS 8u
+#define HEAPS 400u
+
+/*
+ * The first object of a heap lies anywhere in its span: over many seeds, as often in each eighth.
+ * The sum is chi-squared with 7 degrees of freedom, and above 24.3 once in a thousand sets of
+ * seeds; these seeds are always the same.
+ */
+TEST(harden_first_slot_is_anywhere)
+{
+    if (skip_below(1))
+        return;
+    unsigned counts[BUCKETS] = {0};
+    for (unsigned seed = 1; seed <= HEAPS; seed++) {
+        heap_with_seed(seed);
+        uintptr_t offset = (uintptr_t)quarry_alloc(120) % (4 * QUARRY_FRAME_BYTES);
+        counts[offset * BUCKETS / (4 * QUARRY_FRAME_BYTES)]++; /* 128 slots of 128 bytes, 4 pages */
+    }
+    unsigned expected = HEAPS / BUCKETS;
+    unsigned sum = 0;
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        unsigned distance = counts[i] > expected ? counts[i] - expected : expected - counts[i];
+        sum += distance * distance;
+    }
+    test_note("chi-squared of the first slot: %u.%02u", sum / expected, sum * 100 / expected % 100);
+    EXPECT(sum * 10 / expected < 243);
+    test_heap_fresh();
+}
+
+/* Two objects that are allocated one after the other seldom are neighbours. */
+TEST(harden_neighbours_are_not_allocated_in_turn)
+{
+    if (skip_below(1))
+        return;
+    test_heap_fresh();
+    static unsigned char *objects[1000];
+    unsigned neighbours = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        objects[i] = quarry_alloc(120);
+        ptrdiff_t distance = i > 0 ? objects[i] - objects[i - 1] : 0;
+        neighbours += distance == 128 || distance == -128;
+    }
+    /* By chance about 2 in 128: 16 of 1000. */
+    test_note("%u of 1000 are neighbours of the one before", neighbours);
+    EXPECT(neighbours < 60);
+    for (unsigned i = 0; i < 1000; i++)
+        quarry_free(objects[i]);
+}
+
+/* ---- quarantine ---- */
+
+/* Frees of others until `object` is handed out again. */
+static unsigned frees_until_reuse(const void *object, size_t bytes)
+{
+    unsigned frees = 0;
+    for (; frees < 100000; frees++) {
+        void *other = quarry_alloc(bytes);
+        quarry_free(other);
+        if (other == object)
+            break;
+    }
+    return frees;
+}
+
+TEST(harden_quarantine_delays_reuse)
+{
+    if (skip_below(1))
+        return;
+    test_heap_fresh();
+    unsigned soonest = 100000;
+    for (unsigned i = 0; i < 50; i++) {
+        void *object = quarry_alloc(100);
+        quarry_free(object);
+        soonest = (unsigned)min_u64(soonest, frees_until_reuse(object, 100));
+    }
+    test_note("an object is used again after %u frees of others at the soonest", soonest);
+    EXPECT(soonest >= QUARRY_QUARANTINE_OBJECTS - 1 && soonest < 100000);
+    /* Large classes pass by. */
+    void *object = quarry_alloc(8 * KIB);
+    quarry_free(object);
+    EXPECT(frees_until_reuse(object, 8 * KIB) < QUARRY_QUARANTINE_OBJECTS);
+    quarry_verify();
+    test_heap_settle();
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPECT(stats.small_cached_bytes == 0 && stats.arenas == 0);
+}
+
+/* What waits counts as cached, and leaves with the CPU. */
+TEST(harden_quarantine_is_counted_and_leaves)
+{
+    if (skip_below(1))
+        return;
+    test_heap_fresh();
+    quarry_free(quarry_alloc(100));
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPECT(stats.small_live_objects == 0 && stats.small_cached_bytes > 0);
+    quarry_cpu_offline();
+    quarry_scavenge();
+    quarry_stats(&stats);
+    EXPECT(stats.small_cached_bytes == 0 && stats.arenas == 0);
+    quarry_free(quarry_alloc(100)); /* without a cache there is no quarantine */
+    quarry_scavenge();
+    quarry_stats(&stats);
+    EXPECT(stats.small_cached_bytes == 0 && stats.arenas == 0);
+    EXPECT(quarry_cpu_online(0) == QUARRY_OK);
+}
+
+/* ---- leaks ---- */
+
+static __attribute__((noinline)) void *allocate_here(size_t bytes)
+{
+    void *object = quarry_alloc(bytes);
+    __asm__ volatile("" : : "r"(object) : "memory"); /* no tail call: the caller is this function */
+    return object;
+}
+
+static __attribute__((noinline)) void *allocate_there(size_t bytes)
+{
+    void *object = quarry_zeroed(bytes);
+    __asm__ volatile("" : : "r"(object) : "memory");
+    return object;
+}
+
+static bool is_inside(const void *instruction, void *(*function)(size_t bytes))
+{
+    return (uintptr_t)instruction > (uintptr_t)function &&
+           (uintptr_t)instruction < (uintptr_t)function + 256;
+}
+
+TEST(leaks_are_told_by_who_allocated_them)
+{
+    if (skip_below(2))
+        return;
+    test_heap_fresh();
+    void *before = allocate_here(50);
+    size_t mark = quarry_leak_mark();
+    void *kept[7];
+    for (unsigned i = 0; i < 5; i++)
+        kept[i] = allocate_here(100);
+    kept[5] = allocate_there(300 * KIB);
+    kept[6] = allocate_there(20);
+    quarry_free(allocate_here(100));
+    struct quarry_leak leaks[8];
+    size_t count = quarry_leak_report(mark, leaks, 8);
+    REQUIRE(count == 2);
+    EXPECT(leaks[0].objects == 2 && leaks[0].bytes == 300 * KIB + 20);
+    EXPECT(leaks[1].objects == 5 && leaks[1].bytes == 500);
+    EXPECT(is_inside(leaks[0].allocated_by, allocate_there));
+    EXPECT(is_inside(leaks[1].allocated_by, allocate_here));
+    /* Since ever; and where there is room for one place only. */
+    count = quarry_leak_report(0, leaks, 8);
+    EXPECT(count == 2 && leaks[1].objects == 6 && leaks[1].bytes == 550);
+    count = quarry_leak_report(mark, leaks, 1);
+    EXPECT(count == 1 && leaks[0].objects == 7 && leaks[0].allocated_by == NULL &&
+           leaks[0].bytes == 300 * KIB + 20 + 500);
+    EXPECT(quarry_leak_report(mark, leaks, 0) == 0);
+    for (unsigned i = 0; i < 7; i++)
+        quarry_free(kept[i]);
+    EXPECT(quarry_leak_report(mark, leaks, 8) == 0);
+    EXPECT(quarry_leak_report(quarry_leak_mark(), leaks, 8) == 0);
+    quarry_free(before);
+}
+
+TEST(leaks_are_unknown_below_level_2)
+{
+    struct quarry_leak leak;
+    test_heap_fresh();
+    void *object = quarry_alloc(10);
+    EXPECT(QUARRY_HARDEN == 2 || quarry_leak_report(0, &leak, 1) == 0);
+    EXPECT(QUARRY_HARDEN == 2 || quarry_leak_mark() == 0);
+    quarry_free(object);
+}
