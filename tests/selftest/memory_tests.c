@@ -7,6 +7,7 @@
 
 #include "lib/bits.h"
 #include "lib/random.h"
+#include "mm/objects/cpu_cache.h"
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 
@@ -233,6 +234,16 @@ TEST(stats_agree_with_what_is_alive)
     quarry_verify();
 }
 
+static void cache_and_fall_silent(void *argument)
+{
+    (void)argument;
+    unsigned cpu = quarry_port_cpu_number();
+    if (cpu == 0)
+        return;
+    EXPECT(quarry_cpu_online(cpu) == QUARRY_OK);
+    quarry_free(quarry_alloc(100));
+}
+
 /* ---- setup ---- */
 
 TEST(setup_refuses_nonsense)
@@ -262,6 +273,109 @@ TEST(setup_refuses_nonsense)
     EXPECT(quarry_cpu_online(good.cpus) == QUARRY_BAD_SETUP);
     EXPECT(quarry_cpu_online(0) == QUARRY_BAD_SETUP); /* it is online already */
     EXPECT(quarry_cpu_adopt(0) == QUARRY_BAD_SETUP && quarry_cpu_adopt(99999) == QUARRY_BAD_SETUP);
+    EXPECT(quarry_cpu_adopt(good.cpus) == QUARRY_BAD_SETUP);
+}
+
+/* One CPU, as many as there may be, and memory that ends anywhere in a window of 2 MiB. */
+TEST(setup_takes_what_is_odd)
+{
+    test_heap_fresh();
+    if (test_skip_large_machine())
+        return;
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    struct quarry_memory_region region = {0};
+    for (size_t i = 0; i < setup.region_count; i++)
+        if (setup.regions[i].kind == QUARRY_MEMORY_USABLE && setup.regions[i].bytes > region.bytes)
+            region = setup.regions[i];
+    setup.regions = &region;
+    setup.region_count = 1;
+    for (unsigned pages = 0; pages < 3; pages++) {
+        region.bytes = 20 * MIB + pages * (MIB - 12 * KIB);
+        setup.cpus = pages == 0 ? 1 : pages == 1 ? 2 : QUARRY_CPUS_MAX;
+        if (setup.cpus == QUARRY_CPUS_MAX)
+            region.bytes += 4 * MIB; /* for their caches' records */
+        platform_forget_caches();
+        REQUIRE(quarry_init(&setup) == QUARRY_OK && quarry_cpu_online(0) == QUARRY_OK);
+        EXPECT(quarry_cpu_online(setup.cpus) == QUARRY_BAD_SETUP);
+        size_t frames_before = quarry_frame_free_count();
+        struct chained *chain = NULL;
+        size_t taken = take_all(3000, &chain);
+        EXPECT(taken * 3000 > frames_before * 4096 / 2);
+        quarry_verify();
+        give_all(chain);
+        EXPECT(quarry_drain() == 0);
+        quarry_scavenge();
+        quarry_verify();
+        EXPECT(quarry_frame_free_count() == frames_before);
+    }
+    test_heap_fresh();
+}
+
+/* Only who may wait asks other CPUs for what they hold. */
+TEST(memory_gone_asks_others_only_if_it_may_wait)
+{
+    test_heap_fresh();
+    if (platform_cpu_count() < 2 || test_skip_large_machine()) {
+        test_skip("one CPU, or much memory");
+        return;
+    }
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    if (setup.interrupt_cpu != NULL) {
+        test_skip("here the other CPU answers at once");
+        return;
+    }
+    platform_run(2, cache_and_fall_silent, NULL);
+    EXPECT(quarry_alloc((size_t)1 << 40) == NULL);
+    EXPECT(!cpu_cache_of(1)->drain_asked);
+    EXPECT(quarry_alloc_with((size_t)1 << 40, QUARRY_ZEROED) == NULL);
+    EXPECT(!cpu_cache_of(1)->drain_asked);
+    EXPECT(quarry_alloc_with((size_t)1 << 40, QUARRY_MAY_WAIT) == NULL);
+    EXPECT(cpu_cache_of(1)->drain_asked && !cpu_cache_of(0)->drain_asked);
+    EXPECT(quarry_cpu_adopt(1) == QUARRY_OK && !cpu_cache_of(1)->drain_asked);
+}
+
+/* A CPU that was asked to drain does so at its next miss; the interrupt does it at once. */
+TEST(cpu_that_was_asked_drains_when_it_misses)
+{
+    test_heap_fresh();
+    for (unsigned way = 0; way < 3; way++) {
+        void *object = quarry_alloc(100);
+        quarry_free(quarry_alloc(200));
+        struct cpu_cache *cache = quarry_port_cpu_cache();
+        unsigned held = size_class_for(200);
+        EXPECT(cpu_cache_held(cache, held) > 0);
+        cache->drain_asked = true;
+        if (way == 0)
+            quarry_drain_interrupt();
+        else if (way == 1)
+            EXPECT(quarry_alloc(20000) != NULL);
+        else
+            cpu_cache_free_missed(size_class_for(100), quarry_alloc(100));
+        EXPECT(!cache->drain_asked && cpu_cache_held(cache, held) == 0);
+        quarry_drain_interrupt(); /* nobody asked: nothing */
+        quarry_free(object);
+    }
+    test_heap_fresh();
+}
+
+/* What a step gives back is told in frames. */
+TEST(scavenge_tells_how_many_frames)
+{
+    test_heap_fresh();
+    quarry_free(quarry_alloc(100 * KIB));
+    size_t before = quarry_frame_free_count();
+    size_t given = 0;
+    for (unsigned step = 0; step < 20; step++)
+        given += quarry_scavenge_step();
+    size_t gained = quarry_frame_free_count() - before;
+    EXPECT(given >= 100 && gained >= given && gained <= given + 2); /* the arena's own tables */
+    quarry_free(quarry_alloc(100 * KIB));
+    before = quarry_frame_free_count();
+    given = quarry_scavenge();
+    EXPECT(given >= 100 && quarry_frame_free_count() >= before + given);
+    EXPECT(quarry_scavenge() == 0);
 }
 
 /* ---- CPUs, seen from one ---- */
@@ -283,16 +397,6 @@ TEST(cpu_without_a_cache_still_allocates)
     object = quarry_alloc(48);
     quarry_free(object);
     quarry_verify();
-}
-
-static void cache_and_fall_silent(void *argument)
-{
-    (void)argument;
-    unsigned cpu = quarry_port_cpu_number();
-    if (cpu == 0)
-        return;
-    EXPECT(quarry_cpu_online(cpu) == QUARRY_OK);
-    quarry_free(quarry_alloc(100));
 }
 
 /* On the host such a CPU never answers; in the guest it does, woken by an interrupt. */

@@ -209,6 +209,53 @@ static void free_sized_off_by_one(void *unused)
     quarry_free_sized(quarry_alloc(97), 98); /* the same class: only level 2 can tell */
 }
 
+static void usable_size_of_large_interior(void *unused)
+{
+    (void)unused;
+    quarry_usable_size((char *)quarry_alloc(100000) + 4096);
+}
+
+static void usable_size_of_stack(void *unused)
+{
+    (void)unused;
+    int here = 0;
+    quarry_usable_size(&here);
+}
+
+static void range_free_twice(void *unused)
+{
+    (void)unused;
+    uint64_t range = quarry_frame_alloc_range(700, 0, 0);
+    quarry_frame_free_range(range + 10 * QUARRY_FRAME_BYTES, 600);
+    quarry_frame_free_range(range, 700);
+}
+
+static void range_free_of_nothing_owned(void *unused)
+{
+    (void)unused;
+    quarry_frame_free_range(0, 1);
+}
+
+static void part_of_a_huge_frame(void *unused)
+{
+    (void)unused;
+    uint64_t huge = quarry_frame_alloc(QUARRY_ORDER_HUGE);
+    quarry_frame_free_range(huge + 3 * QUARRY_FRAME_BYTES, 5);
+}
+
+static void frame_free_unaligned(void *unused)
+{
+    (void)unused;
+    uint64_t frame = quarry_frame_alloc(3);
+    quarry_frame_free(frame + QUARRY_FRAME_BYTES, 3);
+}
+
+static void frame_free_of_absurd_order(void *unused)
+{
+    (void)unused;
+    quarry_frame_free(quarry_frame_alloc(0), 19);
+}
+
 struct misuse {
     void (*program)(void *argument);
     const char *report; /* `*` stands for any text within a line */
@@ -348,6 +395,20 @@ static const struct misuse misuses[] = {
          "quarry: bad realloc: interior pointer\n  address*\n  span*\n  object*\n  state*16 "
          "bytes*\n"
          "  asked    64 bytes, allocated by 0x*")},
+    {usable_size_of_large_interior,
+     BY_LEVEL("quarry: bad usable size: interior pointer\n  address*\n  span*\n"
+              "  state    allocated, address is 4096 bytes behind its start",
+              "quarry: bad usable size: interior pointer\n  address*\n  span*\n"
+              "  state    allocated, address is 4096 bytes behind its start",
+              "quarry: bad usable size: interior pointer\n  address*\n  span*\n"
+              "  state    allocated, address is 4096 bytes behind its start\n  asked*")},
+    {usable_size_of_stack, "quarry: bad usable size: foreign pointer\n  address*\n  state*"},
+    {range_free_twice, "quarry: double free of * frames at 0x*: the frame at 0x* is free already"},
+    {range_free_of_nothing_owned, "quarry: bad free of 1 frames at 0*: not Quarry's memory"},
+    {part_of_a_huge_frame,
+     "quarry: bad free of 5 frames at 0x*: part of the huge frame at 0x*00000"},
+    {frame_free_unaligned, "quarry: bad free of 8 frames at 0x*: not aligned to their size"},
+    {frame_free_of_absurd_order, "quarry: bad free of the frame at 0x*: order 19"},
     {frame_free_of_nonsense, "quarry: bad free of 1 frames at 0x123: no such frames"},
     {frame_free_twice, "quarry: double free of 4 frames at 0x*: the frame at 0x* is free already"},
 };

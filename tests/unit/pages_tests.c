@@ -63,6 +63,37 @@ TEST(page_heap_fills_the_fullest_arena_first)
     EXPECT(page_heap.idle_arenas == 2 && page_heap.arenas == 2);
 }
 
+/* Two arenas with the same longest run: the fuller one serves. */
+TEST(page_heap_prefers_the_fuller_of_equals)
+{
+    test_heap_fresh();
+    struct span *low[4];
+    struct span *high[4];
+    for (unsigned i = 0; i < 4; i++)
+        low[i] = span_create_large(128, 1); /* one arena, all of it */
+    for (unsigned i = 0; i < 4; i++)
+        high[i] = span_create_large(128, 1);
+    REQUIRE(low[3] != NULL && high[3] != NULL);
+    size_t low_arena = low[0]->first_page / ARENA_PAGES;
+    size_t high_arena = high[0]->first_page / ARENA_PAGES;
+    EXPECT(low_arena != high_arena && low[3]->first_page / ARENA_PAGES == low_arena);
+    /* Runs of 128 in both, two of them in the low one. */
+    span_destroy(low[0]);
+    span_destroy(low[2]);
+    span_destroy(high[1]);
+    struct span *taken = span_create_large(100, 1);
+    REQUIRE(taken != NULL);
+    EXPECT(taken->first_page / ARENA_PAGES == high_arena);
+    span_destroy(taken);
+    /* The other way round, and in the other order of changes. */
+    span_destroy(high[3]);
+    struct span *fill = span_create_large(128, 1);
+    REQUIRE(fill != NULL);
+    page_heap_verify();
+    span_destroy(fill);
+    page_heap_verify();
+}
+
 TEST(page_heap_merges_what_comes_free)
 {
     test_heap_fresh();

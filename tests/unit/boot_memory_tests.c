@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* The early allocator: which range it takes, what it hands out, what it gives back. */
+#include "lib/bits.h"
+#include "mm/frames/boot_memory.h"
+#include "mm/frames/frame.h"
+#include "tests/framework/test.h"
+
+#define DIRECT_MAP ((uintptr_t)5 << 30)
+
+static struct memory_map map;
+
+/* Three ranges: 100, 20 and 50 frames. */
+static void make_map(void)
+{
+    static const struct quarry_memory_region regions[] = {
+        {0x100000, 100 * FRAME_BYTES, QUARRY_MEMORY_USABLE},
+        {0x400000, 20 * FRAME_BYTES, QUARRY_MEMORY_USABLE},
+        {0x800000, 50 * FRAME_BYTES, QUARRY_MEMORY_USABLE},
+    };
+    memory_map_import(&map, regions, 3);
+}
+
+TEST(boot_memory_takes_the_upper_end_of_the_smallest_range)
+{
+    struct boot_memory boot;
+    make_map();
+    REQUIRE(boot_memory_open(&boot, &map, DIRECT_MAP, 20 * FRAME_BYTES));
+    EXPECT(boot.start == DIRECT_MAP + 0x400000 && boot.end == boot.start + 20 * FRAME_BYTES);
+    EXPECT(map.usable.count == 2);
+    make_map();
+    REQUIRE(boot_memory_open(&boot, &map, DIRECT_MAP, 20 * FRAME_BYTES + 1));
+    EXPECT(boot.start == DIRECT_MAP + 0x800000 + 29 * FRAME_BYTES);
+    EXPECT(boot.end == DIRECT_MAP + 0x800000 + 50 * FRAME_BYTES);
+    make_map();
+    REQUIRE(boot_memory_open(&boot, &map, DIRECT_MAP, 100 * FRAME_BYTES));
+    EXPECT(boot.start == DIRECT_MAP + 0x100000);
+    make_map();
+    EXPECT(!boot_memory_open(&boot, &map, DIRECT_MAP, 100 * FRAME_BYTES + 1));
+    EXPECT(range_set_count_frames(&map.usable) == 170);
+}
+
+TEST(boot_memory_gives_the_rest_back)
+{
+    struct boot_memory boot;
+    make_map();
+    REQUIRE(boot_memory_open(&boot, &map, DIRECT_MAP, 20 * FRAME_BYTES));
+    uintptr_t first = (uintptr_t)boot_memory_take(&boot, 10);
+    uintptr_t second = (uintptr_t)boot_memory_take(&boot, FRAME_BYTES);
+    EXPECT(first == DIRECT_MAP + 0x400000 && second == first + 64);
+    EXPECT(boot_memory_close(&boot) == 2 * FRAME_BYTES);
+    EXPECT(range_set_count_frames(&map.usable) == 168);
+    EXPECT(range_set_contains(&map.usable, 0x402, 0x414) &&
+           !range_set_contains(&map.usable, 0x401, 0x402));
+}
+
+/* To the last byte, and not one more. */
+static void take_too_much(void *unused)
+{
+    struct boot_memory boot;
+    (void)unused;
+    make_map();
+    boot_memory_open(&boot, &map, DIRECT_MAP, 20 * FRAME_BYTES);
+    boot_memory_take(&boot, 20 * FRAME_BYTES - 64);
+    boot_memory_take(&boot, 65);
+}
+
+static void take_from_nothing(void *unused)
+{
+    struct boot_memory boot;
+    (void)unused;
+    make_map();
+    boot_memory_open(&boot, &map, DIRECT_MAP, 20 * FRAME_BYTES);
+    boot_memory_take(&boot, 20 * FRAME_BYTES);
+    boot_memory_take(&boot, 1);
+}
+
+TEST(boot_memory_ends_where_it_ends)
+{
+    struct boot_memory boot;
+    make_map();
+    REQUIRE(boot_memory_open(&boot, &map, DIRECT_MAP, 20 * FRAME_BYTES));
+    boot_memory_take(&boot, 20 * FRAME_BYTES - 64);
+    EXPECT((uintptr_t)boot_memory_take(&boot, 64) == boot.end - 64);
+    boot_memory_take(&boot, 0);
+    EXPECT(boot_memory_close(&boot) == 20 * FRAME_BYTES);
+    test_expect_stop(take_too_much, NULL, "boot memory of 81920 bytes is too small for 65 more");
+    test_expect_stop(take_from_nothing, NULL, "is too small for 1 more");
+}

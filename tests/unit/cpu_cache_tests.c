@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* A CPU's cache: how capacity is granted, taken from other classes, and shared with other CPUs. */
+#include <quarry/config.h>
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+#include <quarry_arch.h>
+
+#include "lib/bits.h"
+#include "mm/objects/cpu_cache.h"
+#include "mm/objects/transfer_cache.h"
+#include "tests/framework/platform.h"
+#include "tests/framework/test.h"
+
+static struct cpu_cache *cache(void)
+{
+    return quarry_port_cpu_cache();
+}
+
+static size_t granted_by_hand(void)
+{
+    size_t bytes = 0;
+    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
+        bytes += (size_t)cache()->capacity[i] * size_classes[i].bytes;
+    return bytes;
+}
+
+TEST(cpu_cache_budget_is_a_share_of_memory)
+{
+    test_heap_fresh();
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    /* Before the boot loader's memory joined: quarry_init() knew less memory than there is now. */
+    size_t most = quarry_frame_total_count() * QUARRY_FRAME_BYTES / QUARRY_CACHE_SHARE / setup.cpus;
+    most = max_u64(most, 64 * 1024);
+    EXPECT(cache()->budget_bytes <= most && cache()->budget_bytes <= QUARRY_CACHE_BYTES_MAX);
+    EXPECT(cache()->budget_bytes >= 64 * 1024 &&
+           cache()->budget_bytes >= min_u64(most / 2, QUARRY_CACHE_BYTES_MAX));
+    cpu_caches_set_budget((size_t)1 << 50);
+    EXPECT(cache()->budget_bytes == QUARRY_CACHE_BYTES_MAX);
+    cpu_caches_set_budget(1);
+    for (unsigned cpu = 0; cpu < cpu_cache_count(); cpu++)
+        EXPECT(cpu_cache_of(cpu)->budget_bytes == 64 * 1024);
+    cpu_caches_set_budget((size_t)QUARRY_CACHE_SHARE * setup.cpus * 100000);
+    EXPECT(cache()->budget_bytes == 100000);
+}
+
+/* Each miss brings a batch more, up to the class's own limit. */
+TEST(cpu_cache_grows_by_a_batch_at_each_miss)
+{
+    test_heap_fresh();
+    cpu_caches_set_budget((size_t)1 << 50);
+    const unsigned size_class = 8;
+    const struct size_class *class = &size_classes[size_class];
+    static void *objects[1000];
+    EXPECT(cache()->capacity[size_class] == 0);
+    size_t expected = 0;
+    for (size_t count = 0; count < 1000; count++) {
+        bool will_miss = cpu_cache_held(cache(), size_class) == 0;
+        objects[count] = cpu_cache_pop(cache(), size_class);
+        EXPECT((objects[count] == NULL) == will_miss);
+        if (will_miss) {
+            objects[count] = cpu_cache_alloc_missed(size_class);
+            expected = min_u64(expected + class->batch, class->cache_slots);
+            EXPECT(cpu_cache_held(cache(), size_class) == class->batch - 1u);
+        }
+        REQUIRE(objects[count] != NULL && cache()->capacity[size_class] == expected);
+    }
+    EXPECT(cache()->capacity[size_class] == class->cache_slots);
+    cpu_cache_verify(cache());
+    /* A full stack: a batch leaves, and the one object comes in. */
+    for (size_t i = 0; i < 1000; i++) {
+        size_t held = cpu_cache_held(cache(), size_class);
+        if (cpu_cache_push(cache(), size_class, objects[i]))
+            continue;
+        EXPECT(held == class->cache_slots);
+        cpu_cache_free_missed(size_class, objects[i]);
+        EXPECT(cpu_cache_held(cache(), size_class) == held - class->batch + 1);
+    }
+    cpu_cache_verify(cache());
+}
+
+/* An empty cache that gets objects back grows as well. */
+TEST(cpu_cache_grows_when_objects_come_back)
+{
+    test_heap_fresh();
+    cpu_caches_set_budget((size_t)1 << 50);
+    const unsigned size_class = 8;
+    void *object = cpu_cache_alloc_missed(size_class);
+    quarry_cpu_offline();
+    EXPECT(cpu_cache_held(cache(), size_class) == 0);
+    EXPECT(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
+    EXPECT(cache()->capacity[size_class] == 0);
+    cpu_cache_free_missed(size_class, object);
+    EXPECT(cache()->capacity[size_class] == size_classes[size_class].batch);
+    EXPECT(cpu_cache_held(cache(), size_class) == 1);
+}
+
+/*
+ * When the budget is used up, the classes give in turn, a batch each; what they hold beyond what is
+ * left leaves the cache.
+ */
+TEST(cpu_cache_takes_capacity_from_others_in_turn)
+{
+    test_heap_fresh();
+    cpu_caches_set_budget(1);  /* 64 KiB */
+    const unsigned first = 17; /* three classes above 128 bytes, batches of some KiB each */
+    void *kept[3][8];
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned round = 0; round < 8; round++) {
+            kept[i][round] = cpu_cache_alloc_missed(first + i);
+            REQUIRE(kept[i][round] != NULL);
+        }
+    cpu_cache_verify(cache());
+    EXPECT(granted_by_hand() <= 64 * 1024);
+    unsigned before[3] = {cache()->capacity[first], cache()->capacity[first + 1],
+                          cache()->capacity[first + 2]};
+    EXPECT(before[0] > 0 && before[1] > 0 && before[2] > 0);
+    /* Misses of a class that is not among them, until it has all that it may have. */
+    const unsigned wanting = 30;
+    for (unsigned round = 0; round < 40; round++) {
+        void *object = cpu_cache_alloc_missed(wanting);
+        REQUIRE(object != NULL);
+        cpu_cache_verify(cache());
+        cpu_cache_free_missed(wanting, object);
+    }
+    EXPECT(cache()->capacity[wanting] >= size_classes[wanting].batch);
+    unsigned gave = 0;
+    for (unsigned i = 0; i < 3; i++)
+        gave += cache()->capacity[first + i] < before[i];
+    EXPECT(gave >= 2);
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned round = 0; round < 8; round++)
+            cpu_cache_free_missed(first + i, kept[i][round]);
+    cpu_cache_verify(cache());
+    quarry_scavenge();
+    quarry_verify();
+}
+
+/* Who gives: the class whose turn it is, and its surplus goes to the transfer cache. */
+TEST(cpu_cache_donor_gives_a_batch_and_its_surplus)
+{
+    test_heap_fresh();
+    cpu_caches_set_budget(1);
+    const unsigned donor = 40;
+    const unsigned receiver = 50;
+    while (cache()->granted_bytes + size_classes[donor].batch * size_classes[donor].bytes <=
+           cache()->budget_bytes) {
+        size_t before = cache()->capacity[donor];
+        REQUIRE(cpu_cache_alloc_missed(donor) != NULL);
+        if (cache()->capacity[donor] == before)
+            break; /* as much as this class may have */
+    }
+    size_t capacity = cache()->capacity[donor];
+    size_t batch = size_classes[donor].batch;
+    REQUIRE(capacity >= batch);
+    void *more;
+    while (cpu_cache_held(cache(), donor) < capacity && transfer_cache_take(donor, 1, &more) == 1)
+        REQUIRE(cpu_cache_push(cache(), donor, more));
+    cache()->budget_bytes = cache()->granted_bytes; /* nothing is left for others */
+    cache()->next_donor = (uint8_t)donor;
+    EXPECT(cpu_cache_alloc_missed(receiver) != NULL);
+    EXPECT(cache()->capacity[donor] == capacity - batch);
+    EXPECT(cpu_cache_held(cache(), donor) == capacity - batch);
+    EXPECT(cache()->next_donor == donor + 1);
+    EXPECT(cache()->capacity[receiver] > 0 &&
+           cache()->capacity[receiver] <= size_classes[receiver].batch);
+    cpu_cache_verify(cache());
+    /* A class does not give to itself; with nobody to give, nothing is granted. */
+    cache()->budget_bytes = cache()->granted_bytes;
+    cache()->next_donor = (uint8_t)(SIZE_CLASS_COUNT - 1);
+    size_t before = cache()->capacity[receiver];
+    EXPECT(cpu_cache_alloc_missed(receiver) != NULL);
+    cpu_cache_verify(cache());
+    EXPECT(cache()->capacity[receiver] >= before);
+}
+
+/* Offline, and not yet online: every stack is the door. */
+TEST(cpu_cache_offline_is_all_doors)
+{
+    test_heap_fresh();
+    quarry_free(quarry_alloc(100));
+    quarry_cpu_offline();
+    EXPECT(!cache()->online && cache()->area == NULL && cache()->granted_bytes == 0);
+    for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
+        EXPECT(cache()->top[i] == &cache()->door[0] && cache()->capacity[i] == 0);
+        EXPECT(cpu_cache_pop(cache(), i) == NULL && !cpu_cache_push(cache(), i, cache()));
+        EXPECT(cpu_cache_held(cache(), i) == 0);
+    }
+    cpu_cache_verify(cache());
+    EXPECT(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
+    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
+        EXPECT(cpu_cache_pop(cache(), i) == NULL && !cpu_cache_push(cache(), i, cache()));
+    EXPECT(cache()->next_donor == 1);
+    cpu_cache_verify(cache());
+}
