@@ -3,19 +3,42 @@
 #include "lib/fault.h"
 
 #include "lib/atomic.h"
+#include "lib/random.h"
 
-/* Atomic each; changed by the test while no other CPU is inside Quarry. */
-static unsigned armed_sites;
-static unsigned first_failing;
-static unsigned failing_count;
-static unsigned requests;
+/* Which requests fail, of those that are counted. */
+struct plan {
+    unsigned first;
+    unsigned count;  /* 0: no such range */
+    unsigned every;  /* 0: not so */
+    unsigned one_in; /* 0: not at random */
+    unsigned seed;
+};
+
+/* Written by the test while no other CPU is inside Quarry. */
+static struct plan plan;
+static unsigned armed_sites; /* atomic; written after the plan */
+static unsigned requests;    /* atomic */
+
+static void arm(unsigned site_mask, struct plan chosen)
+{
+    plan = chosen;
+    atomic_store_relaxed(&requests, 0);
+    atomic_store_release(&armed_sites, site_mask);
+}
 
 void fault_arm(unsigned site_mask, unsigned first, unsigned count)
 {
-    atomic_store_relaxed(&first_failing, first);
-    atomic_store_relaxed(&failing_count, count);
-    atomic_store_relaxed(&requests, 0);
-    atomic_store_release(&armed_sites, site_mask);
+    arm(site_mask, (struct plan){.first = first, .count = count});
+}
+
+void fault_arm_every(unsigned site_mask, unsigned n)
+{
+    arm(site_mask, (struct plan){.every = n});
+}
+
+void fault_arm_randomly(unsigned site_mask, unsigned one_in, unsigned seed)
+{
+    arm(site_mask, (struct plan){.one_in = one_in, .seed = seed});
 }
 
 unsigned fault_disarm(void)
@@ -24,11 +47,21 @@ unsigned fault_disarm(void)
     return atomic_load_relaxed(&requests);
 }
 
+/* Follows from the request's number alone, whatever CPU makes it. */
+static bool is_unlucky(unsigned number)
+{
+    struct random random = random_seeded((uint64_t)plan.seed << 32 | number);
+    return random_below(&random, plan.one_in) == 0;
+}
+
 bool fault_requested(enum fault_site site)
 {
     if (!(atomic_load_acquire(&armed_sites) >> site & 1))
         return false;
     unsigned number = atomic_fetch_add(&requests, 1) + 1;
-    unsigned first = atomic_load_relaxed(&first_failing);
-    return number >= first && number - first < atomic_load_relaxed(&failing_count);
+    if (plan.every != 0)
+        return number % plan.every == 0;
+    if (plan.one_in != 0)
+        return is_unlucky(number);
+    return number >= plan.first && number - plan.first < plan.count;
 }

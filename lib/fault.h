@@ -29,6 +29,12 @@ enum fault_site {
 /* Requests `first` (1: the next one) to `first + count - 1` at the sites of the mask fail. */
 void fault_arm(unsigned site_mask, unsigned first, unsigned count);
 
+/* Every n-th request at the sites fails. `n` is 1 or more. */
+void fault_arm_every(unsigned site_mask, unsigned n);
+
+/* One request in `one_in` fails at random; the same seed gives the same failures. */
+void fault_arm_randomly(unsigned site_mask, unsigned one_in, unsigned seed);
+
 /* No more failures; returns how many requests were made since fault_arm(). */
 unsigned fault_disarm(void);
 

@@ -48,7 +48,7 @@ HOST = CORE + sources("arch/linux/*.c", "tests/framework/test.c", "tests/framewo
                       "tests/unit/*.c", "tests/selftest/*.c", "tests/stress/*.c", "tests/fuzz/*.c",
                       without=("tests/fuzz/fuzz_main.c",))
 EXPLORE = CORE + sources("arch/linux/*.c", "tests/explore/*.c")
-RUN = ([], 12)
+RUN = ([], 20)
 
 # In this order: the cheapest first. Each command is (arguments, seconds until it is killed).
 FLAVOURS = [

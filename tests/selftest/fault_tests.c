@@ -11,6 +11,7 @@
 
 #include "lib/bits.h"
 #include "lib/fault.h"
+#include "lib/random.h"
 #include "tests/framework/test.h"
 
 #define KIB ((size_t)1024)
@@ -180,8 +181,40 @@ static void set_pattern(unsigned char *bytes, size_t count)
         bytes[i] = (unsigned char)(i * 3);
 }
 
+enum way { IN_A_ROW, EVERY, RANDOMLY };
+
+/* Which requests fail; see fault.h. */
+struct plan {
+    enum way way;
+    unsigned sites;
+    unsigned first; /* in a row: the first that fails; every n-th: n; randomly: one in so many */
+    unsigned count; /* in a row: how many; randomly: the seed */
+};
+
+static void arm(const struct plan *plan)
+{
+    if (plan->way == IN_A_ROW)
+        fault_arm(plan->sites, plan->first, plan->count);
+    else if (plan->way == EVERY)
+        fault_arm_every(plan->sites, plan->first);
+    else
+        fault_arm_randomly(plan->sites, plan->first, plan->count);
+}
+
+/* All is freed; verified, and as many frames free as before: a CPU that could not come online again
+ * has given its stacks back. */
+static bool nothing_is_lost(size_t frames_before)
+{
+    if (quarry_port_cpu_cache() != NULL)
+        test_heap_settle();
+    quarry_verify();
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    return stats.frames_free >= frames_before && stats.arenas == 0;
+}
+
 /* One run with one plan; returns the number of requests that the operation made. */
-static unsigned run_failing(const struct operation *operation, unsigned first, unsigned count)
+static unsigned run_failing(const struct operation *operation, const struct plan *plan)
 {
     test_heap_fresh();
     size_t frames_before = quarry_frame_free_count();
@@ -192,48 +225,147 @@ static unsigned run_failing(const struct operation *operation, unsigned first, u
             return 0;
         set_pattern(stage.object, stage.bytes);
     }
-    fault_arm(FAULT_ALL_SITES, first, count);
+    arm(plan);
     bool done = operation->run(&stage);
     unsigned requests = fault_disarm();
     quarry_verify();
     bool intact = stage.bytes == 0 || has_pattern(stage.object, stage.bytes);
     quarry_free(stage.object);
-    if (quarry_port_cpu_cache() != NULL)
-        test_heap_settle();
-    quarry_verify();
-    struct quarry_stats stats;
-    quarry_stats(&stats);
-    /* A CPU that could not come online again has given its stacks back. */
-    bool nothing_lost = stats.frames_free >= frames_before && stats.arenas == 0;
-    if (!EXPECT(intact && nothing_lost && (done || requests >= first)))
-        test_note("%s, request %u of %u failing (%u in a row): intact %d, %zu of %zu frames, "
-                  "%zu arenas",
-                  operation->name, first, requests, count, intact, stats.frames_free, frames_before,
-                  stats.arenas);
+    bool nothing_lost = nothing_is_lost(frames_before);
+    bool may_fail = plan->way != IN_A_ROW || requests >= plan->first;
+    if (!EXPECT(intact && nothing_lost && (done || may_fail)))
+        test_note("%s, way %u, sites %#x, %u %u, %u requests: intact %d, nothing lost %d",
+                  operation->name, plan->way, plan->sites, plan->first, plan->count, requests,
+                  intact, nothing_lost);
     return requests;
 }
 
-static unsigned fail_at_every_step(const struct operation *operation, unsigned in_a_row)
+static unsigned fail_at_every_step(const struct operation *operation, unsigned sites,
+                                   unsigned in_a_row)
 {
-    unsigned first = 1;
-    while (run_failing(operation, first, in_a_row) >= first && first < 2000)
-        first++;
-    EXPECT(first < 2000);
-    return first - 1;
+    struct plan plan = {IN_A_ROW, sites, 1, in_a_row};
+    while (run_failing(operation, &plan) >= plan.first && plan.first < 2000)
+        plan.first++;
+    EXPECT(plan.first < 2000);
+    return plan.first - 1;
 }
+
+static bool skip_without_faults(void)
+{
+    if (!QUARRY_FAULTS)
+        test_skip("QUARRY_FAULTS is 0");
+    return !QUARRY_FAULTS;
+}
+
+#define OPERATIONS (sizeof operations / sizeof operations[0])
 
 TEST(faults_at_every_step_of_every_function)
 {
     test_heap_fresh();
-    if (!QUARRY_FAULTS) {
-        test_skip("QUARRY_FAULTS is 0");
+    if (skip_without_faults())
         return;
-    }
     unsigned injected = 0;
-    for (unsigned i = 0; i < sizeof operations / sizeof operations[0]; i++) {
-        injected += fail_at_every_step(&operations[i], 1);
-        injected += fail_at_every_step(&operations[i], 3);
-        injected += fail_at_every_step(&operations[i], 1000000); /* from there on for good */
+    for (unsigned i = 0; i < OPERATIONS; i++) {
+        injected += fail_at_every_step(&operations[i], FAULT_ALL_SITES, 1);
+        injected += fail_at_every_step(&operations[i], FAULT_ALL_SITES, 3);
+        /* From there on for good. */
+        injected += fail_at_every_step(&operations[i], FAULT_ALL_SITES, 1000000);
     }
     test_note("%u runs with injected failures", injected);
+}
+
+TEST(faults_by_site)
+{
+    test_heap_fresh();
+    if (skip_without_faults())
+        return;
+    unsigned injected = 0;
+    for (unsigned i = 0; i < OPERATIONS; i++)
+        for (unsigned site = 0; site < FAULT_SITES; site++) {
+            injected += fail_at_every_step(&operations[i], 1u << site, 1);
+            injected += fail_at_every_step(&operations[i], 1u << site, 1000000);
+        }
+    test_note("%u runs with failures at one site", injected);
+}
+
+TEST(faults_every_nth_and_at_random)
+{
+    test_heap_fresh();
+    if (skip_without_faults())
+        return;
+    for (unsigned i = 0; i < OPERATIONS; i++) {
+        for (unsigned n = 1; n <= 4; n++)
+            run_failing(&operations[i], &(struct plan){EVERY, FAULT_ALL_SITES, n, 0});
+        for (unsigned seed = 0; seed < 10; seed++)
+            run_failing(&operations[i],
+                        &(struct plan){RANDOMLY, FAULT_ALL_SITES, 2 + seed % 5, seed});
+    }
+}
+
+/* ---- memory that is gone, from some moment of a mixed run on ---- */
+
+#define MIXED_OBJECTS 40u
+
+struct mixed {
+    unsigned char *objects[MIXED_OBJECTS];
+    size_t bytes[MIXED_OBJECTS];
+};
+
+static void check_object(const struct mixed *mixed, unsigned i)
+{
+    EXPECT(mixed->objects[i] == NULL || has_pattern(mixed->objects[i], mixed->bytes[i]));
+}
+
+/* The same steps each time: what differs is which requests are refused. */
+static void run_mixed(struct mixed *mixed)
+{
+    struct random random = random_seeded(4711);
+    for (unsigned step = 0; step < 300; step++) {
+        unsigned i = (unsigned)random_below(&random, MIXED_OBJECTS);
+        size_t bytes = 1 + random_below(&random, step % 4 == 0 ? 2500 * KIB : 20 * KIB);
+        check_object(mixed, i);
+        if (mixed->objects[i] != NULL && step % 3 == 0) {
+            unsigned char *resized = quarry_realloc(mixed->objects[i], bytes);
+            if (resized == NULL)
+                continue;
+            mixed->objects[i] = resized;
+        } else {
+            quarry_free(mixed->objects[i]);
+            mixed->objects[i] = quarry_alloc(bytes);
+        }
+        mixed->bytes[i] = bytes;
+        if (mixed->objects[i] != NULL)
+            set_pattern(mixed->objects[i], bytes);
+        if (step % 10 == 5)
+            quarry_scavenge();
+    }
+}
+
+static unsigned run_mixed_without_memory_from(unsigned first)
+{
+    test_heap_fresh();
+    size_t frames_before = quarry_frame_free_count();
+    struct mixed mixed = {0};
+    fault_arm(1u << FAULT_FRAME | 1u << FAULT_RANGE | 1u << FAULT_REMNANT, first, 1000000);
+    run_mixed(&mixed);
+    unsigned requests = fault_disarm();
+    quarry_verify();
+    for (unsigned i = 0; i < MIXED_OBJECTS; i++) {
+        check_object(&mixed, i);
+        quarry_free(mixed.objects[i]);
+    }
+    EXPECT(nothing_is_lost(frames_before));
+    return requests;
+}
+
+TEST(faults_no_memory_from_any_point_of_a_mixed_run)
+{
+    test_heap_fresh();
+    if (skip_without_faults())
+        return;
+    unsigned first = 1;
+    while (run_mixed_without_memory_from(first) >= first && first < 2000)
+        first++;
+    EXPECT(first > 20 && first < 2000);
+    test_note("memory ended at %u points of a mixed run", first - 1);
 }
