@@ -46,13 +46,13 @@ endif
 LIB_SOURCES  := $(sort $(wildcard lib/*.c))
 MM_SOURCES   := $(sort $(wildcard mm/*.c mm/*/*.c))
 TEST_SOURCES := tests/framework/test.c $(sort $(wildcard tests/unit/*.c tests/selftest/*.c tests/stress/*.c)) \
-                $(filter-out tests/fuzz/fuzz_main.c,$(sort $(wildcard tests/fuzz/*.c)))
+                $(filter-out tests/fuzz/fuzz_main.c %_linux.c,$(sort $(wildcard tests/fuzz/*.c)))
 ARCH_SOURCES := $(sort $(wildcard arch/x86_64/*.c)) arch/x86_64/entry.S
 BOOT_SOURCES := $(sort $(wildcard boot/*.c))
 
 GUEST_SOURCES := $(LIB_SOURCES) $(MM_SOURCES) $(TEST_SOURCES) $(ARCH_SOURCES) $(BOOT_SOURCES)
 HOST_SOURCES  := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) $(TEST_SOURCES) \
-                 tests/framework/platform_linux.c $(sort $(wildcard arch/linux/*.c))
+                 tests/framework/platform_linux.c tests/fuzz/shrink_linux.c $(sort $(wildcard arch/linux/*.c))
 HOST_PROGRAM  := tests/framework/main_linux.c
 EXPLORE_SOURCES := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) \
                    $(sort $(wildcard arch/linux/*.c tests/explore/*.c))
@@ -81,7 +81,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
+.PHONY: fuzz afl random explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -92,7 +92,7 @@ help: ## this list
 
 # ---- what must be installed ----
 PACKAGES := gcc clang make binutils python3 gnu-efi ovmf qemu-system-x86 mtools xfonts-terminus gdb \
-            clang-format clang-tidy cppcheck gcovr
+            clang-format clang-tidy cppcheck gcovr afl++ spin
 
 deps: ## install what is missing (Debian: apt-get, as root or through sudo)
 	@sh tests/deps.sh $(PACKAGES)
@@ -277,6 +277,29 @@ fuzz: $(addprefix $(FUZZ)/,$(if $(T),$(T),$(FUZZ_TARGETS))) ## fuzz T=object|fra
 MUTANTS ?= 1000
 mutate: ## MUTANTS=1000 small changes to mm/: does a test see each? (half an hour and more)
 	@$(PYTHON) tests/mutation/mutate.py --flags "$(HOST_FLAGS)" --count $(MUTANTS) --only "$(T)"
+
+# Random programs beside the model, with seeds; one that fails is cut down and printed as C.
+SEED ?= 1
+SEEDS ?= 2000
+random: $(HOST)/run-tests ## SEEDS=2000 random programs from SEED=1 on beside the model; a failure as C
+	@for target in $(if $(T),$(T),$(FUZZ_TARGETS)); do \
+	   $(HOST)/run-tests random $$target $(SEED) $(SEEDS) || exit 1; done
+
+# The same targets for AFL++, which instruments them with Debian's compiler.
+AFL := build/afl
+$(AFL)/%: $(HOST_SOURCES) tests/fuzz/fuzz_main.c
+	@mkdir -p $(AFL)
+	$(SAY) AFL '$@'
+	$(Q)AFL_QUIET=1 afl-clang-fast $(filter-out -MMD -MP,$(HOST_FLAGS)) -O1 -DFUZZ_TARGET='"$*"' -fsanitize=fuzzer -o $@ $^
+
+afl: $(addprefix $(AFL)/,$(if $(T),$(T),$(FUZZ_TARGETS))) ## AFL++ on T=object|frame|map (or each) for SECONDS=10
+	@for target in $(if $(T),$(T),$(FUZZ_TARGETS)); do \
+	   AFL_NO_UI=1 AFL_QUIET=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 \
+	      afl-fuzz -V $(SECONDS) -t 5000 -i tests/fuzz/corpus/$$target -o $(AFL)/$$target.found $(AFL)/$$target \
+	      > $(AFL)/$$target.log 2>&1 || { tail -20 $(AFL)/$$target.log; exit 1; }; \
+	   grep -E '^(execs_done|execs_per_sec|corpus_count|saved_crashes|saved_hangs) ' \
+	      $(AFL)/$$target.found/default/fuzzer_stats; \
+	   ! grep -qE '^saved_crashes +: [1-9]' $(AFL)/$$target.found/default/fuzzer_stats || exit 1; done
 
 bench-count: image ## exact instructions per operation (one CPU, -icount)
 	@$(QEMU_RUN) boot --smp 1 --mem 512M --icount --args "tests=none notimer bench $(ARGS)"

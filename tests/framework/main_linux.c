@@ -4,6 +4,8 @@
  *
  *     run-tests [filter] [stress=SECONDS]
  *     run-tests replay object|frame|map FILE...     inputs of the fuzz targets, each a test
+ *     run-tests random object|frame|map SEED COUNT  so many random inputs; one that fails is shrunk
+ *     run-tests shrink object|frame|map FILE        the shortest part that still fails, as C
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 
 #include "tests/framework/test.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/shrink_linux.h"
 #include "tests/stress/stress.h"
 
 #define INPUT_BYTES_MAX (1u << 20)
@@ -46,13 +49,19 @@ static bool replay_file(fuzz_target *target, const char *name)
     return passed;
 }
 
+static fuzz_target *target_named(const char *name)
+{
+    fuzz_target *target = fuzz_find(name);
+    if (target == NULL) {
+        fprintf(stderr, "no fuzz target is named %s\n", name);
+        exit(2);
+    }
+    return target;
+}
+
 static int replay(int count, char **arguments)
 {
-    fuzz_target *target = fuzz_find(arguments[2]);
-    if (target == NULL) {
-        fprintf(stderr, "no fuzz target is named %s\n", arguments[2]);
-        return 2;
-    }
+    fuzz_target *target = target_named(arguments[2]);
     unsigned passed = 0;
     for (int i = 3; i < count; i++)
         passed += replay_file(target, arguments[i]);
@@ -64,5 +73,11 @@ int main(int count, char **arguments)
 {
     if (count > 3 && strcmp(arguments[1], "replay") == 0)
         return replay(count, arguments);
+    if (count == 5 && strcmp(arguments[1], "random") == 0)
+        return shrink_random(arguments[2], target_named(arguments[2]),
+                             (unsigned)strtoul(arguments[3], NULL, 10),
+                             (unsigned)strtoul(arguments[4], NULL, 10));
+    if (count == 4 && strcmp(arguments[1], "shrink") == 0)
+        return shrink_file(arguments[2], target_named(arguments[2]), arguments[3]);
     return run(count, arguments);
 }

@@ -27,6 +27,21 @@ typedef void fuzz_target(const uint8_t *bytes, size_t count);
 /* "object", "frame", "map"; NULL for another name. */
 fuzz_target *fuzz_find(const char *name);
 
+/* Fills `bytes` with a random string of up to `most` bytes, and returns its length. */
+size_t fuzz_random_string(uint8_t *bytes, size_t most, unsigned seed);
+
+/* ---- what a string means, as C: printed while `fuzz_tracing` is true ---- */
+
+extern bool fuzz_tracing;
+void fuzz_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Before the call that it tells of: that may be the last. */
+#define FUZZ_TRACE(...)                                                                            \
+    do {                                                                                           \
+        if (fuzz_tracing)                                                                          \
+            fuzz_print(__VA_ARGS__);                                                               \
+    } while (0)
+
 /* ---- choices: a string of bytes as a sequence of small numbers ---- */
 
 struct choices {

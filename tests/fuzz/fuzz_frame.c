@@ -67,17 +67,24 @@ static void take(struct model *model, struct held *held)
         size_t align = (size_t)1 << choose(&model->choices, 11);
         size_t limit = choose(&model->choices, 3) == 0 ? choose(&model->choices, END_FRAME) : 0;
         held->order = RANGE;
+        FUZZ_TRACE("h[%zu] = frame_allocator_alloc_range(allocator, %zu, %zu, %zu);",
+                   (size_t)(held - model->held), held->count, align, limit);
         held->first = frame_allocator_alloc_range(allocator, held->count, align, limit);
         EXPECT(held->first % align == 0);
         EXPECT(limit == 0 || held->first == NO_FRAME || held->first + held->count <= limit);
     } else if (kind == 1 && choose(&model->choices, 4) == 0) {
-        struct frame_range range =
-            frame_allocator_alloc_remnant(allocator, 1 + choose(&model->choices, 200));
+        size_t least = 1 + choose(&model->choices, 200);
+        FUZZ_TRACE("h[%zu] = frame_allocator_alloc_remnant(allocator, %zu);",
+                   (size_t)(held - model->held), least);
+        struct frame_range range = frame_allocator_alloc_remnant(allocator, least);
         *held = (struct held){range.first, range.end - range.first, RANGE};
     } else {
         held->order = (unsigned)choose(&model->choices, 10);
         held->count = (size_t)1 << held->order;
-        held->first = frame_allocator_alloc(allocator, choose_cpu(model), held->order);
+        unsigned cpu = choose_cpu(model);
+        FUZZ_TRACE("h[%zu] = frame_allocator_alloc(allocator, %u, %u);",
+                   (size_t)(held - model->held), cpu, held->order);
+        held->first = frame_allocator_alloc(allocator, cpu, held->order);
         EXPECT(held->first % held->count == 0);
     }
     enter(model, held);
@@ -91,10 +98,16 @@ static void give(struct model *model, struct held *held)
     if (held->order == RANGE && choose(&model->choices, 2) == 0)
         count = 1 + choose(&model->choices, count);
     size_t first = held->first + held->count - count;
-    if (held->order == RANGE)
-        frame_allocator_free_range(allocator, choose_cpu(model), first, count);
-    else
-        frame_allocator_free(allocator, choose_cpu(model), first, held->order);
+    unsigned cpu = choose_cpu(model);
+    size_t number = (size_t)(held - model->held);
+    if (held->order == RANGE) {
+        FUZZ_TRACE("frame_allocator_free_range(allocator, %u, h[%zu] + %zu, %zu);", cpu, number,
+                   first - held->first, count);
+        frame_allocator_free_range(allocator, cpu, first, count);
+    } else {
+        FUZZ_TRACE("frame_allocator_free(allocator, %u, h[%zu], %u);", cpu, number, held->order);
+        frame_allocator_free(allocator, cpu, first, held->order);
+    }
     for (size_t i = first; i < first + count; i++)
         model->taken[i] = 0;
     model->free_frames += count;
@@ -107,6 +120,10 @@ static void step(struct model *model)
 {
     struct held *held = &model->held[choose(&model->choices, HELD)];
     size_t what = choose(&model->choices, 60);
+    if (what < 3)
+        FUZZ_TRACE("%s", what == 0   ? "frame_allocator_drain(allocator);"
+                         : what == 1 ? "frame_allocator_reclaim(allocator, map);"
+                                     : "frame_allocator_verify(allocator);");
     if (what == 0)
         frame_allocator_drain(&model->fake->allocator);
     else if (what == 1)

@@ -84,8 +84,12 @@ void fuzz_map(const uint8_t *bytes, size_t count)
     static struct quarry_memory_region regions[REGIONS];
     struct choices choices = {bytes, bytes + count};
     size_t regions_used = 0;
-    while (choices_left(&choices) && regions_used < REGIONS)
+    while (choices_left(&choices) && regions_used < REGIONS) {
+        const struct quarry_memory_region *region = &regions[regions_used];
         regions[regions_used++] = choose_region(&choices);
+        FUZZ_TRACE("{%#lx, %#lx, %u},", (unsigned long)region->base, (unsigned long)region->bytes,
+                   region->kind);
+    }
     memory_map_import(&map, regions, regions_used);
     for (size_t frame = 0; frame < FRAMES + 24; frame++) {
         uint32_t kind = kind_of(regions, regions_used, frame);

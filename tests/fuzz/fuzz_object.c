@@ -96,17 +96,22 @@ static void enter(struct model *model, struct object *object)
 /* The slot is free. */
 static void allocate(struct model *model, struct object *object)
 {
+    size_t number = (size_t)(object - model->objects);
     object->bytes = choose_bytes(&model->choices);
     size_t kind = choose(&model->choices, 6);
     object->aligned = kind == 0;
     if (kind == 0) {
         size_t alignment = (size_t)1 << choose(&model->choices, 23);
+        FUZZ_TRACE("o[%zu] = quarry_aligned(%zu, %zu);", number, alignment, object->bytes);
         object->at = quarry_aligned(alignment, object->bytes);
         EXPECT((uintptr_t)object->at % alignment == 0);
     } else if (kind == 1) {
+        FUZZ_TRACE("o[%zu] = quarry_calloc(%zu, 7);", number, 1 + object->bytes / 7);
         object->at = quarry_calloc(1 + object->bytes / 7, 7);
         EXPECT(object->at == NULL || is_zero(object->at, object->bytes));
     } else {
+        FUZZ_TRACE("o[%zu] = quarry_alloc_with(%zu, %s);", number, object->bytes,
+                   kind == 2 ? "QUARRY_ZEROED" : "0");
         object->at = quarry_alloc_with(object->bytes, kind == 2 ? QUARRY_ZEROED : 0);
         EXPECT(object->at == NULL || kind != 2 || is_zero(object->at, object->bytes));
     }
@@ -120,6 +125,8 @@ static void resize(struct model *model, struct object *object)
 {
     size_t bytes = choose_bytes(&model->choices);
     size_t kept = min_u64(bytes, object->bytes);
+    size_t number = (size_t)(object - model->objects);
+    FUZZ_TRACE("o[%zu] = quarry_realloc(o[%zu], %zu);", number, number, bytes);
     unsigned char *at = quarry_realloc(object->at, bytes);
     if (at == NULL) {
         EXPECT(is_filled(object->at, object->bytes, object->bytes, object->seed));
@@ -132,20 +139,29 @@ static void resize(struct model *model, struct object *object)
     enter(model, object);
 }
 
-static void release(struct object *object, bool sized)
+static void release(const struct model *model, struct object *object, bool sized)
 {
+    size_t number = (size_t)(object - model->objects);
     EXPECT(is_filled(object->at, object->bytes, object->bytes, object->seed));
-    if (sized && !object->aligned)
+    if (sized && !object->aligned) {
+        FUZZ_TRACE("quarry_free_sized(o[%zu], %zu);", number, object->bytes);
         quarry_free_sized(object->at, object->bytes);
-    else
+    } else {
+        FUZZ_TRACE("quarry_free(o[%zu]);", number);
         quarry_free(object->at);
+    }
     object->at = NULL;
 }
 
 static void step(struct model *model)
 {
+    static const char *const calls[] = {"quarry_scavenge_step();", "quarry_scavenge();",
+                                        "quarry_verify();", "quarry_cpu_offline();",
+                                        "quarry_cpu_online(0);"};
     struct object *object = &model->objects[choose(&model->choices, OBJECTS)];
     size_t what = choose(&model->choices, 40);
+    if (what < sizeof calls / sizeof calls[0])
+        FUZZ_TRACE("%s", calls[what]);
     if (what == 0)
         quarry_scavenge_step();
     else if (what == 1)
@@ -161,7 +177,7 @@ static void step(struct model *model)
     else if (what < 16)
         resize(model, object);
     else
-        release(object, what % 2 == 0);
+        release(model, object, what % 2 == 0);
 }
 
 void fuzz_object(const uint8_t *bytes, size_t count)
@@ -173,14 +189,20 @@ void fuzz_object(const uint8_t *bytes, size_t count)
         step(&model);
     quarry_verify();
     size_t live = 0;
-    for (unsigned i = 0; i < OBJECTS; i++)
+    size_t asked_bytes = 0;
+    for (unsigned i = 0; i < OBJECTS; i++) {
         live += model.objects[i].at != NULL;
+        asked_bytes += model.objects[i].at != NULL ? model.objects[i].bytes : 0;
+    }
     struct quarry_stats stats;
     quarry_stats(&stats);
     EXPECT(stats.small_live_objects + stats.large_live_objects == live);
+    EXPECT(stats.small_live_bytes + stats.large_live_bytes >= asked_bytes);
+    EXPECT(stats.frames_free * 4096 + stats.arena_bytes + stats.metadata_bytes ==
+           stats.frames_total * 4096);
     for (unsigned i = 0; i < OBJECTS; i++)
         if (model.objects[i].at != NULL)
-            release(&model.objects[i], true);
+            release(&model, &model.objects[i], true);
     test_heap_settle();
     quarry_verify();
     quarry_stats(&stats);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The fuzz targets, fed with random strings: a short form of what libFuzzer does at length. */
-#include "lib/random.h"
 #include "tests/framework/test.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -9,13 +8,8 @@
 static void feed(void (*target)(const uint8_t *bytes, size_t count), unsigned strings)
 {
     static uint8_t bytes[STRING_BYTES];
-    for (unsigned seed = 0; seed < strings; seed++) {
-        struct random random = random_seeded(seed);
-        size_t count = 1 + random_below(&random, STRING_BYTES);
-        for (size_t i = 0; i < count; i++)
-            bytes[i] = (uint8_t)random_next(&random);
-        target(bytes, count);
-    }
+    for (unsigned seed = 0; seed < strings; seed++)
+        target(bytes, fuzz_random_string(bytes, sizeof bytes, seed));
 }
 
 TEST(fuzz_object_against_its_model)
