@@ -81,7 +81,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz afl random explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
+.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -224,8 +224,8 @@ endif
 
 test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o ## all tests: host, sanitizers, guest; ends with a count
 	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore $(VARIANT_PROGRAMS) \
-	   --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) --filter "$(T)" \
-	   $(patsubst %,--variant %/quarry.img,$(VARIANT_IMAGES))
+	   --model tests/model/check.sh --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
+	   --filter "$(T)" $(patsubst %,--variant %/quarry.img,$(VARIANT_IMAGES))
 
 test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
 	@$(HOST)/run-tests $(T)
@@ -277,6 +277,9 @@ fuzz: $(addprefix $(FUZZ)/,$(if $(T),$(T),$(FUZZ_TARGETS))) ## fuzz T=object|fra
 MUTANTS ?= 1000
 mutate: ## MUTANTS=1000 small changes to mm/: does a test see each? (half an hour and more)
 	@$(PYTHON) tests/mutation/mutate.py --flags "$(HOST_FLAGS)" --count $(MUTANTS) --only "$(T)"
+
+model: ## the reservation's and the drain's protocols, every state, by spin
+	@sh tests/model/check.sh build/model
 
 # Random programs beside the model, with seeds; one that fails is cut down and printed as C.
 SEED ?= 1

@@ -164,6 +164,8 @@ def jobs(options):
         effort = EXPLORE_EFFORT if program == options.explore[0] else EXPLORE_EFFORT_OTHERS
         yield f"explored schedules: {program}", run_program, (
             [program, f"T={options.filter}", "bound=2"] + effort,)
+    if options.model and not options.filter:
+        yield "models", run_program, (["sh", options.model, "build/model"],)
     if options.host and not options.filter:
         for target in ("object", "frame", "map"):
             yield f"fuzz inputs: {target}", lambda n, t: run_replay(options, n, t), (target,)
@@ -200,7 +202,7 @@ def timed(work, name, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("image", "elf"):
+    for name in ("image", "elf", "model"):
         parser.add_argument(f"--{name}")
     for name in ("host", "asan", "tsan", "explore"):
         parser.add_argument(f"--{name}", action="append", default=[],
