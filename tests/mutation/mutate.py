@@ -11,8 +11,8 @@ flavour's tests fail, stop or take too long: killed. A mutant whose object code 
 original in every flavour is no change at all and is drawn anew.
 
 Survivors are compared with survivors.txt: those that stand there, each with the reason why no
-test can tell, are "explained". The score is killed / (killed + survived, explained or not).
-Exit status 1 when a survivor is not explained, or the score is under 95%.
+test can tell, are "explained". The score is killed / (tried - explained): what is equivalent to the
+original cannot be killed. Exit status 1 when a survivor is not explained, or the score is under 95%.
 """
 
 import argparse
@@ -48,17 +48,19 @@ HOST = CORE + sources("arch/linux/*.c", "tests/framework/test.c", "tests/framewo
                       "tests/unit/*.c", "tests/selftest/*.c", "tests/stress/*.c", "tests/fuzz/*.c",
                       without=("tests/fuzz/fuzz_main.c",))
 EXPLORE = CORE + sources("arch/linux/*.c", "tests/explore/*.c")
-RUN = ([], 20)
+RUN = ([], 15)
+WALL_SECONDS = 300  # for what waits and uses no time
 
-# In this order: the cheapest first. Each command is (arguments, seconds until it is killed).
+# In this order: the cheapest first. Each command is (arguments, seconds of CPU time until it is
+# killed): a limit that other work on the machine does not bring nearer.
 FLAVOURS = [
     Flavour("host", ["-O1"], HOST, [RUN]),
     Flavour("harden2", ["-O1", "-DQUARRY_HARDEN=2"], HOST, [RUN]),
     Flavour("harden1", ["-O1", "-DQUARRY_HARDEN=1"], HOST, [RUN]),
     Flavour("explore", ["-O1", "-DQUARRY_EXPLORE=1", "-UQUARRY_DRAIN_WAIT_ROUNDS",
                         "-DQUARRY_DRAIN_WAIT_ROUNDS=3"], EXPLORE,
-            [(["bound=2", "executions=400", "random=40"], 60)]),
-    Flavour("tsan", ["-O1", "-fsanitize=thread"], HOST, [([], 60)]),
+            [(["bound=2", "executions=400", "random=40"], 90)]),
+    Flavour("tsan", ["-O1", "-fsanitize=thread"], HOST, [([], 200)]),
 ]
 
 # ---- where and what ----
@@ -240,8 +242,9 @@ def build_mutant(common, flavour, mutant, tree, includers):
 def is_killed(flavour, program):
     for arguments, seconds in flavour.commands:
         try:
-            done = subprocess.run([str(program), *arguments], stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.DEVNULL, timeout=seconds, check=False)
+            done = subprocess.run(["prlimit", f"--cpu={seconds}", "--core=0", str(program), *arguments],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                  timeout=WALL_SECONDS, check=False)
         except subprocess.TimeoutExpired:
             return True
         if done.returncode != 0:
@@ -360,7 +363,7 @@ def main():
         thread.start()
     for thread in threads:
         thread.join()
-    score = 100.0 * tally["killed"] / max(1, tried())
+    score = 100.0 * tally["killed"] / max(1, tried() - tally["explained"])
     for verdict, number in sorted(kinds.items()):
         print(f"# {verdict}: {number}")
     for mutant in unexplained:

@@ -62,6 +62,15 @@ static void write_after_free(void *unused)
     object[99] = 1;
 }
 
+static void read_first_after_free(void *unused)
+{
+    (void)unused;
+    start(1);
+    unsigned char *object = guarded(100, false);
+    quarry_free(object);
+    touch(object);
+}
+
 static void read_behind(void *unused)
 {
     (void)unused;
@@ -144,6 +153,9 @@ static const struct program programs[] = {
                        ", 100 bytes, guarded, freed\n"
                        "  place    99 bytes behind its start\n"
                        "  allocated by\n    0x\n  freed by\n    0x"},
+    {read_first_after_free, "quarry: use after free: read of 0x\n"
+                            "  place    0 bytes behind its start\n"
+                            "  allocated by\n    0x\n  freed by\n    0x"},
     {read_behind, "quarry: overflow: read of 0x\n"
                   "  by       the instruction at 0x\n"
                   ", 64 bytes, guarded, allocated\n"
@@ -326,4 +338,39 @@ TEST(guard_pages_serve_all_cpus)
     EXPECT(atomic_load_relaxed(&wrong) == 0 && stats.guarded_live_objects == 0);
     quarry_verify();
     test_heap_fresh();
+}
+
+/* ---- who called whom ---- */
+
+static struct call_stack taken_stack;
+
+static __attribute__((noinline)) void innermost(void)
+{
+    call_stack_take(&taken_stack, __builtin_return_address(0));
+    __asm__ volatile("" : : : "memory");
+}
+
+static __attribute__((noinline)) void middle(void)
+{
+    innermost();
+    __asm__ volatile("" : : : "memory"); /* no tail call */
+}
+
+static bool is_in(const void *instruction, void (*function)(void))
+{
+    return (uintptr_t)instruction > (uintptr_t)function &&
+           (uintptr_t)instruction < (uintptr_t)function + 64;
+}
+
+TEST(call_stack_has_the_callers_callers)
+{
+    middle();
+    EXPECT(is_in(taken_stack.callers[0], middle));
+    EXPECT((taken_stack.callers[1] != NULL) == QUARRY_FRAME_POINTERS);
+    if (QUARRY_FRAME_POINTERS)
+        EXPECT(is_in(taken_stack.callers[1], call_stack_has_the_callers_callers) ||
+               taken_stack.callers[2] != NULL);
+    /* A caller that is none of the stack's: it is all that is known. */
+    call_stack_take(&taken_stack, &taken_stack);
+    EXPECT(taken_stack.callers[0] == &taken_stack && taken_stack.callers[1] == NULL);
 }

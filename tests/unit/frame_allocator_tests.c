@@ -423,3 +423,53 @@ TEST(frames_are_never_given_to_two_cpus)
     quarry_free(crowd.owner);
     fake_frames_destroy(crowd.fake);
 }
+
+/* ---- small things ---- */
+
+/* All memory in the first tree: used last, but used. */
+TEST(frames_of_the_first_tree_are_all_there_is)
+{
+    test_heap_fresh();
+    static const struct quarry_memory_region low[] = {
+        {1 << 20, 6 << 20, QUARRY_MEMORY_USABLE},
+    };
+    struct fake_frames *fake = fake_frames_create(low, 1, 2);
+    REQUIRE(fake != NULL);
+    size_t total = range_set_count_frames(&fake->map.usable);
+    size_t taken = 0;
+    for (unsigned order = 10; order-- > 0;)
+        while (frame_allocator_alloc(&fake->allocator, taken % 2, order) != NO_FRAME)
+            taken += (size_t)1 << order;
+    EXPECT(taken == total && frame_allocator_free_count(&fake->allocator) == 0);
+    frame_allocator_verify(&fake->allocator);
+    fake_frames_destroy(fake);
+}
+
+/* A search finds the one frame that is left in a child. */
+TEST(frames_search_finds_a_single_frame)
+{
+    test_heap_fresh();
+    static const struct quarry_memory_region region[] = {
+        {66 << 20, 6 << 20, QUARRY_MEMORY_USABLE},
+    };
+    struct fake_frames *fake = fake_frames_create(region, 1, 1);
+    REQUIRE(fake != NULL);
+    struct frame_allocator *allocator = &fake->allocator;
+    size_t total = range_set_count_frames(&fake->map.usable);
+    size_t first = frame_allocator_alloc_range(allocator, total, 1, 0);
+    REQUIRE(first == 66 << 8);
+    frame_allocator_free_range(allocator, 0, first + 700, 1);
+    EXPECT(frame_allocator_alloc_range(allocator, 2, 1, 0) == NO_FRAME);
+    EXPECT(frame_allocator_alloc_range(allocator, 1, 1, 0) == first + 700);
+    EXPECT(frame_allocator_alloc_range(allocator, 1, 1, 0) == NO_FRAME);
+    /* Exactly these: beyond the end, around the address space's end, taken, free. */
+    frame_allocator_free_range(allocator, 0, first + 700, 10);
+    size_t ready_end = allocator->frontier * TREE_FRAMES;
+    EXPECT(!frame_allocator_claim(allocator, ready_end - 1, 2));
+    EXPECT(!frame_allocator_claim(allocator, SIZE_MAX - 3, 10));
+    EXPECT(!frame_allocator_claim(allocator, first + 699, 11));
+    EXPECT(!frame_allocator_claim(allocator, first + 700, 11));
+    EXPECT(frame_allocator_claim(allocator, first + 700, 10));
+    frame_allocator_verify(allocator);
+    fake_frames_destroy(fake);
+}

@@ -94,6 +94,41 @@ TEST(page_heap_prefers_the_fuller_of_equals)
     page_heap_verify();
 }
 
+/*
+ * The last resort for aligned runs: no arena has a run so long that an aligned one must be in it,
+ * and there is no more memory, but some arena has one all the same.
+ */
+TEST(page_heap_searches_for_aligned_runs_at_the_end)
+{
+    test_heap_fresh();
+    if (test_skip_large_machine())
+        return;
+    enum { PIECES = ARENA_PAGES / 8 };
+    struct span *low[PIECES];
+    struct span *high[PIECES];
+    for (unsigned i = 0; i < PIECES; i++)
+        low[i] = span_create_large(8, 1);
+    for (unsigned i = 0; i < PIECES; i++)
+        high[i] = span_create_large(8, 1);
+    REQUIRE(low[0] != NULL && high[PIECES - 1] != NULL);
+    REQUIRE(low[0]->first_page % ARENA_PAGES == 0 && high[0]->first_page % ARENA_PAGES == 0);
+    while (quarry_frame_alloc(QUARRY_ORDER_HUGE) != 0)
+        continue;
+    while (quarry_frame_alloc(0) != 0)
+        continue;
+    /* 16 pages, but beginning at page 8: no run of 16 at a multiple of 16. */
+    span_destroy(low[1]);
+    span_destroy(low[2]);
+    EXPECT(page_heap_alloc(16, 16, low[0]) == NO_FRAME);
+    /* 24 pages in the other arena, from page 40 on: 48 to 63 is what is wanted. */
+    size_t wanted = high[6]->first_page;
+    span_destroy(high[5]);
+    span_destroy(high[6]);
+    span_destroy(high[7]);
+    EXPECT(wanted % 16 == 0 && page_heap_alloc(16, 16, high[0]) == wanted);
+    test_heap_fresh();
+}
+
 TEST(page_heap_merges_what_comes_free)
 {
     test_heap_fresh();

@@ -352,6 +352,37 @@ TEST(torn_metadata_is_seen_by_verify)
         test_expect_stop(tear_and_verify, (void *)&tears[i], tears[i].report);
 }
 
+/* A page without a span that says it has a class: what is freed there is seen when it is looked at.
+ */
+static void free_into_nothing(void *argument)
+{
+    (void)argument;
+    build();
+    size_t page = idle->first_page + 7;
+    page_map_set_class(page, 1, 5);
+    quarry_free((void *)page_address(page));
+    quarry_scavenge();
+}
+
+static void free_into_another_class(void *argument)
+{
+    (void)argument;
+    build();
+    page_map_set_class(span->first_page, span->pages, span->size_class + 1u);
+    quarry_free(small_object);
+    quarry_scavenge();
+}
+
+TEST(torn_page_map_is_seen_by_free)
+{
+    test_heap_fresh();
+    test_expect_stop(free_into_nothing, NULL, "quarry: bad free: pointer to free memory");
+    if (QUARRY_HARDEN ==
+        0) /* from level 1 on the span's own class is believed, and that is right */
+        test_expect_stop(free_into_another_class, NULL,
+                         "quarry: bad free: double free\nhanded out");
+}
+
 /* An absent child, between two pieces of memory. */
 static void make_absent_child_present(void *argument)
 {
