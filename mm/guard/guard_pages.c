@@ -146,13 +146,15 @@ static const char *deed(const struct guarded *guarded, const unsigned char *addr
     return address < guarded->object ? "underflow" : "overflow";
 }
 
-static _Noreturn void stop_touched(const struct guarded *guarded, const unsigned char *address,
-                                   const char *how, const void *instruction)
+static void begin_touched(const struct guarded *guarded, const unsigned char *address,
+                          const char *how)
 {
     quarry_report_begin();
     quarry_report_add("quarry: %s: %s %p", deed(guarded, address), how, (const void *)address);
-    if (instruction != NULL)
-        quarry_report_add("\n  by       the instruction at %p", instruction);
+}
+
+static void add_place(const struct guarded *guarded, const unsigned char *address)
+{
     add_object(guarded);
     if (address < guarded->object)
         quarry_report_add("\n  place    %zu bytes before its start",
@@ -161,10 +163,6 @@ static _Noreturn void stop_touched(const struct guarded *guarded, const unsigned
         quarry_report_add("\n  place    %zu bytes behind its start",
                           (size_t)(address - guarded->object));
     add_stacks(guarded);
-    if (instruction == NULL)
-        misuse_add_bytes(address, page_of((size_t)(guarded - guard_pages.objects)),
-                         page_of((size_t)(guarded - guard_pages.objects)) + FRAME_BYTES - 1);
-    quarry_report_stop();
 }
 
 /* ---- freeing ---- */
@@ -186,6 +184,16 @@ static struct guarded *checked(const char *operation, const void *object)
     return guarded;
 }
 
+/* Found when the object is freed: nobody knows who did it. */
+static _Noreturn void stop_written(const struct guarded *guarded, const unsigned char *byte,
+                                   const unsigned char *page)
+{
+    begin_touched(guarded, byte, "somebody wrote to");
+    add_place(guarded, byte);
+    misuse_add_bytes(byte, page, page + FRAME_BYTES - 1);
+    quarry_report_stop();
+}
+
 /* Bytes of the object's page beside the object. */
 static void check_pattern(const struct guarded *guarded)
 {
@@ -194,7 +202,7 @@ static void check_pattern(const struct guarded *guarded)
         if (byte == guarded->object)
             byte += guarded->bytes;
         if (byte < page + FRAME_BYTES && *byte != PATTERN_BYTE)
-            stop_touched(guarded, byte, "somebody wrote to", NULL);
+            stop_written(guarded, byte, page);
     }
 }
 
@@ -237,6 +245,11 @@ static const struct guarded *nearest(const unsigned char *address)
 
 void quarry_guard_fault(const void *address, bool write, const void *instruction)
 {
-    if (guard_pages_have(address))
-        stop_touched(nearest(address), address, write ? "write to" : "read of", instruction);
+    if (!guard_pages_have(address))
+        return;
+    const struct guarded *guarded = nearest(address);
+    begin_touched(guarded, address, write ? "write to" : "read of");
+    quarry_report_add("\n  by       the instruction at %p", instruction);
+    add_place(guarded, address);
+    quarry_report_stop();
 }

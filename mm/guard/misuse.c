@@ -19,12 +19,23 @@ static bool slot_is_free(const struct span *span, unsigned slot)
 #endif
 }
 
+/* What level 2 knows of the object; NULL below it, or where nothing is known yet. */
+static const struct object_record *record_of(struct span *span, unsigned slot)
+{
+    const struct object_record *record = NULL;
 #if QUARRY_HARDEN
-/* Lines on who had the object. Nothing below level 2. */
+    record = span_record(span, slot);
+#else
+    (void)span, (void)slot;
+#endif
+    return record != NULL && record->allocated_by != NULL ? record : NULL;
+}
+
+/* Lines on who had the object. */
 static void add_record(struct span *span, unsigned slot)
 {
-    const struct object_record *record = span_record(span, slot);
-    if (record == NULL || record->allocated_by == NULL)
+    const struct object_record *record = record_of(span, slot);
+    if (record == NULL)
         return;
     quarry_report_add("\n  asked    %zu bytes, allocated by %p", record->bytes,
                       record->allocated_by);
@@ -35,21 +46,8 @@ static void add_record(struct span *span, unsigned slot)
 /* Whether the slot was never handed to a program. Only level 2 knows. */
 static bool never_given(struct span *span, unsigned slot)
 {
-    const struct object_record *record = span_record(span, slot);
-    return record != NULL && record->allocated_by == NULL;
+    return QUARRY_HARDEN == 2 && record_of(span, slot) == NULL;
 }
-#else
-static void add_record(const struct span *span, unsigned slot)
-{
-    (void)span, (void)slot;
-}
-
-static bool never_given(const struct span *span, unsigned slot)
-{
-    (void)span, (void)slot;
-    return false;
-}
-#endif
 
 static void add_small_span(const struct span *span)
 {

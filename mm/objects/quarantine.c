@@ -7,7 +7,6 @@
 #include "mm/pages/page_map.h"
 
 #if QUARRY_HARDEN
-
 void *quarantine_exchange(void *object)
 {
     if (size_classes[page_map_class(object)].bytes > QUARRY_QUARANTINE_BYTES_MAX)
@@ -24,38 +23,32 @@ void *quarantine_exchange(void *object)
     quarry_port_irq_restore(irq);
     return oldest;
 }
+#endif
 
 void quarantine_drain(struct cpu_cache *cache)
 {
+#if QUARRY_HARDEN
     for (unsigned i = 0; i < QUARRY_QUARANTINE_OBJECTS; i++) {
         void *object = cache->quarantine[i];
         cache->quarantine[i] = NULL;
         if (object != NULL)
             central_list_give(page_map_class(object), 1, &object);
     }
+#else
+    (void)cache;
+#endif
 }
 
 size_t quarantine_held(const struct cpu_cache *cache, unsigned size_class)
 {
     size_t held = 0;
+#if QUARRY_HARDEN
     for (unsigned i = 0; i < QUARRY_QUARANTINE_OBJECTS; i++) {
         const void *object = cache->quarantine[i];
         held += object != NULL && page_map_class(object) == size_class;
     }
+#else
+    (void)cache, (void)size_class;
+#endif
     return held;
 }
-
-#else
-
-void quarantine_drain(struct cpu_cache *cache)
-{
-    (void)cache;
-}
-
-size_t quarantine_held(const struct cpu_cache *cache, unsigned size_class)
-{
-    (void)cache, (void)size_class;
-    return 0;
-}
-
-#endif

@@ -67,13 +67,21 @@ static void sort(struct quarry_leak *leaks, size_t count)
     }
 }
 
+#endif
+
 size_t quarry_leak_mark(void)
 {
+#if QUARRY_HARDEN >= 2
     return harden_next_mark();
+#else
+    return 0;
+#endif
 }
 
 size_t quarry_leak_report(size_t mark, struct quarry_leak *leaks, size_t capacity)
 {
+    size_t count = 0;
+#if QUARRY_HARDEN >= 2
     struct collection collection = {.mark = mark, .leaks = leaks, .capacity = capacity};
     for (size_t page = 0; capacity > 0 && page < page_map.bound;) {
         struct span *span = arena_span(page);
@@ -81,21 +89,10 @@ size_t quarry_leak_report(size_t mark, struct quarry_leak *leaks, size_t capacit
             add_span(&collection, span);
         page = span != NULL ? span->first_page + span->pages : page + 1;
     }
-    sort(leaks, collection.count);
-    return collection.count;
-}
-
+    count = collection.count;
+    sort(leaks, count);
 #else
-
-size_t quarry_leak_mark(void)
-{
-    return 0;
-}
-
-size_t quarry_leak_report(size_t mark, struct quarry_leak *leaks, size_t capacity)
-{
     (void)mark, (void)leaks, (void)capacity;
-    return 0;
-}
-
 #endif
+    return count;
+}

@@ -2,7 +2,7 @@
 /*
  * The program that runs the tests on the host:
  *
- *     run-tests [filter] [stress=SECONDS]
+ *     run-tests [filter] [stress=SECONDS] [first]   "first": no further than the first failure
  *     run-tests replay object|frame|map FILE...     inputs of the fuzz targets, each a test
  *     run-tests random object|frame|map SEED COUNT  so many random inputs; one that fails is shrunk
  *     run-tests shrink object|frame|map FILE        the shortest part that still fails, as C
@@ -24,6 +24,8 @@ static int run(int count, char **arguments)
     for (int i = 1; i < count; i++) {
         if (strncmp(arguments[i], "stress=", 7) == 0)
             stress_set_seconds((unsigned)strtoul(arguments[i] + 7, NULL, 10));
+        else if (strcmp(arguments[i], "first") == 0)
+            test_stop_at_first_failure();
         else
             filter = arguments[i];
     }

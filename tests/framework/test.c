@@ -91,6 +91,13 @@ static bool is_wanted(const struct test *test, const char *filter)
     return contains(test->name, filter, &after);
 }
 
+static bool stops_at_first_failure;
+
+void test_stop_at_first_failure(void)
+{
+    stops_at_first_failure = true;
+}
+
 struct test_result test_run_all(const char *filter)
 {
     const struct test *const *end = __stop_quarry_tests;
@@ -102,7 +109,7 @@ struct test_result test_run_all(const char *filter)
     platform_print(line);
     struct test_result result = {0};
     for (const struct test *const *test = __start_quarry_tests; test < end; test++)
-        if (is_wanted(*test, filter))
+        if (is_wanted(*test, filter) && !(stops_at_first_failure && result.failed > 0))
             run_one(*test, total, &result);
     return result;
 }

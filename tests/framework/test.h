@@ -69,6 +69,9 @@ struct test_result {
 /* Runs the tests whose names contain `filter` ("" for all); prints TAP and a last summary line. */
 struct test_result test_run_all(const char *filter);
 
+/* From now on test_run_all() ends with the first test that fails. */
+void test_stop_at_first_failure(void);
+
 /* ---- the heap under test ---- */
 
 /* A heap as after quarry_init(), this CPU online, all other CPUs outside, all memory free. */

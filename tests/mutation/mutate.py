@@ -48,7 +48,7 @@ HOST = CORE + sources("arch/linux/*.c", "tests/framework/test.c", "tests/framewo
                       "tests/unit/*.c", "tests/selftest/*.c", "tests/stress/*.c", "tests/fuzz/*.c",
                       without=("tests/fuzz/fuzz_main.c",))
 EXPLORE = CORE + sources("arch/linux/*.c", "tests/explore/*.c")
-RUN = ([], 15)
+RUN = (["first"], 15)
 WALL_SECONDS = 300  # for what waits and uses no time
 
 # In this order: the cheapest first. Each command is (arguments, seconds of CPU time until it is
@@ -59,8 +59,8 @@ FLAVOURS = [
     Flavour("harden1", ["-O1", "-DQUARRY_HARDEN=1"], HOST, [RUN]),
     Flavour("explore", ["-O1", "-DQUARRY_EXPLORE=1", "-UQUARRY_DRAIN_WAIT_ROUNDS",
                         "-DQUARRY_DRAIN_WAIT_ROUNDS=3"], EXPLORE,
-            [(["bound=2", "executions=400", "random=40"], 90)]),
-    Flavour("tsan", ["-O1", "-fsanitize=thread"], HOST, [([], 200)]),
+            [(["bound=2", "executions=100", "random=10"], 30)]),
+    Flavour("tsan", ["-O1", "-fsanitize=thread"], HOST, [(["first", "stress"], 60)]),
 ]
 
 # ---- where and what ----

@@ -374,3 +374,64 @@ TEST(call_stack_has_the_callers_callers)
     call_stack_take(&taken_stack, &taken_stack);
     EXPECT(taken_stack.callers[0] == &taken_stack && taken_stack.callers[1] == NULL);
 }
+
+/* ---- whose fault it was: the pages between two objects ---- */
+
+static uintptr_t guard_page(unsigned number)
+{
+    return guard_pages.base + number * QUARRY_FRAME_BYTES;
+}
+
+static uintptr_t touched;
+
+static void fault_there(void *unused)
+{
+    (void)unused;
+    quarry_guard_fault((void *)touched, false, NULL);
+}
+
+/* Two neighbours live, at the pages 1 and 3, and no others. */
+static void fault_between_the_living(void *argument)
+{
+    start(1);
+    quarry_alloc(10);
+    quarry_alloc(20);
+    touched = guard_page(2) + *(const unsigned *)argument;
+    fault_there(NULL);
+}
+
+static void fault_beside_the_freed(void *argument)
+{
+    start(1);
+    void *first = quarry_alloc(10);
+    quarry_alloc(20);
+    quarry_free(first);
+    touched = guard_page(2) + *(const unsigned *)argument;
+    fault_there(NULL);
+}
+
+static void fault_at_the_ends(void *argument)
+{
+    start(1);
+    quarry_alloc(10);
+    touched = guard_page(*(const unsigned *)argument);
+    fault_there(NULL);
+}
+
+TEST(guard_pages_name_the_nearest_object)
+{
+    test_heap_fresh();
+    static const unsigned low = 16;
+    static const unsigned high = 4000;
+    static const unsigned first_page = 0;
+    static const unsigned last_page = 2 * QUARRY_GUARD_OBJECTS;
+    test_expect_stop(fault_between_the_living, (void *)&low,
+                     "overflow\n, 10 bytes, guarded, allocated");
+    test_expect_stop(fault_between_the_living, (void *)&high,
+                     "underflow\n, 20 bytes, guarded, allocated");
+    test_expect_stop(fault_beside_the_freed, (void *)&low,
+                     "underflow\n, 20 bytes, guarded, allocated");
+    test_expect_stop(fault_at_the_ends, (void *)&first_page,
+                     "underflow\n, 10 bytes, guarded, allocated");
+    test_expect_stop(fault_at_the_ends, (void *)&last_page, "guarded, never given out");
+}

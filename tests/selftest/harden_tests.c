@@ -122,6 +122,14 @@ static void write_behind_and_ask(void *unused)
     quarry_usable_size(object);
 }
 
+static void write_behind_large_and_ask(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(102392);
+    object[102392] ^= 0xff;
+    quarry_usable_size(object);
+}
+
 static void write_behind_and_verify(void *unused)
 {
     (void)unused;
@@ -210,6 +218,9 @@ static const struct program programs[] = {
                                        "quarry: overflow: *\n  seen by  realloc\n*\n*\n*\n*\n*")},
     {write_behind_and_ask, BY_LEVEL("quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*",
                                     "quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*\n*")},
+    {write_behind_large_and_ask,
+     BY_LEVEL("quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*",
+              "quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*\n*")},
     {write_behind_and_verify, BY_LEVEL("quarry: overflow: *\n  seen by  verify\n*\n*\n*\n*",
                                        "quarry: overflow: *\n  seen by  verify\n*\n*\n*\n*\n*")},
     {ask_for_size_of_freed,

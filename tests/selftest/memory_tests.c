@@ -178,6 +178,8 @@ TEST(frame_api_refuses_nonsense)
     EXPECT(quarry_frame_alloc_range(1, 0, 4095) == 0);
     EXPECT(quarry_frame_alloc_range(1, 0, 4096) == 0);
     EXPECT(quarry_frame_alloc_range(SIZE_MAX, 0, 0) == 0);
+    EXPECT(quarry_frame_alloc_range(1, (uint64_t)1 << 53, 0) == 0);
+    EXPECT(quarry_frame_alloc_range(1, 4096 + 1, 0) == 0);
     EXPECT(quarry_frame_reclaim_boot_memory() == 0);
 }
 

@@ -243,6 +243,36 @@ static void part_of_a_huge_frame(void *unused)
     quarry_frame_free_range(huge + 3 * QUARRY_FRAME_BYTES, 5);
 }
 
+static void range_free_beyond_the_end(void *unused)
+{
+    (void)unused;
+    quarry_frame_free_range((uint64_t)1 << 52, 1);
+}
+
+static void range_free_of_absurd_length(void *unused)
+{
+    (void)unused;
+    quarry_frame_free_range(4096, SIZE_MAX);
+}
+
+static void giant_free_of_nothing(void *unused)
+{
+    (void)unused;
+    quarry_frame_free((uint64_t)1 << 50, QUARRY_ORDER_GIANT);
+}
+
+static void free_small_as_large(void *unused)
+{
+    (void)unused;
+    quarry_free_sized(quarry_alloc(100), 100000);
+}
+
+static void free_large_as_small(void *unused)
+{
+    (void)unused;
+    quarry_free_sized(quarry_alloc(100000), 100);
+}
+
 static void frame_free_unaligned(void *unused)
 {
     (void)unused;
@@ -407,6 +437,14 @@ static const struct misuse misuses[] = {
     {range_free_of_nothing_owned, "quarry: bad free of 1 frames at 0*: not Quarry's memory"},
     {part_of_a_huge_frame,
      "quarry: bad free of 5 frames at 0x*: part of the huge frame at 0x*00000"},
+    {range_free_beyond_the_end, "quarry: bad free of 1 frames at 0x10000000000000: no such frames"},
+    {range_free_of_absurd_length,
+     "quarry: bad free of 18446744073709551615 frames at 0x1000: no such frames"},
+    {giant_free_of_nothing, "quarry: bad free of 262144 frames at 0x4000000000000: no such frames"},
+    {free_small_as_large, "quarry: bad sized free: wrong size\n  address*\n  object*\n"
+                          "  state    allocated; freed as one of 100000 bytes"},
+    {free_large_as_small, "quarry: bad sized free: wrong size\n  address*\n  object*\n"
+                          "  state    allocated; freed as one of 100 bytes"},
     {frame_free_unaligned, "quarry: bad free of 8 frames at 0x*: not aligned to their size"},
     {frame_free_of_absurd_order, "quarry: bad free of the frame at 0x*: order 19"},
     {frame_free_of_nonsense, "quarry: bad free of 1 frames at 0x123: no such frames"},

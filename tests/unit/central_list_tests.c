@@ -89,8 +89,15 @@ TEST(central_list_prefers_the_fuller_span)
     central_list_give(size_class, 1, &low_object);
     EXPECT(central_list_take(size_class, 1, next) == 1 && span_of_address(next[0]) == low);
     central_list_give(size_class, 1, next);
-    /* ... and behind the other one, when it has fallen to half. */
-    for (unsigned slot = 1; slot < slots - slots / 2; slot++) {
+    /* ... stays there while more come back ... */
+    for (unsigned slot = 1; slot < 4; slot++) {
+        void *object = (void *)span_slot_address(low, slot);
+        central_list_give(size_class, 1, &object);
+    }
+    EXPECT(central_list_take(size_class, 1, next) == 1 && span_of_address(next[0]) == low);
+    central_list_give(size_class, 1, next);
+    /* ... and goes behind the other one when it has fallen to half. */
+    for (unsigned slot = 4; slot < slots - slots / 2; slot++) {
         void *object = (void *)span_slot_address(low, slot);
         central_list_give(size_class, 1, &object);
     }

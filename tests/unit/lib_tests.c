@@ -2,6 +2,7 @@
 /* The helpers of lib/: bits, bitmaps against a plain model, text, random numbers. */
 #include "lib/bitmap.h"
 #include "lib/bits.h"
+#include "lib/check.h"
 #include "lib/format.h"
 #include "lib/list.h"
 #include "lib/memory.h"
@@ -179,6 +180,20 @@ static void take_in_wrong_order(void *unused)
     spinlock_init(&high, LOCK_RANK_PAGE_HEAP);
     spinlock_acquire(&high);
     spinlock_acquire(&low);
+}
+
+static void stop_while_reporting(void *unused)
+{
+    (void)unused;
+    quarry_report_begin();
+    quarry_report_add("a report that is not finished");
+    quarry_stop("another");
+}
+
+TEST(stop_during_a_report_says_so)
+{
+    test_expect_report(stop_while_reporting, NULL,
+                       "quarry: a second stop, during the report of the first");
 }
 
 TEST(spinlock_ranks_are_checked_in_debug_builds)
