@@ -42,7 +42,9 @@ __attribute__((noinline)) void call_stack_take(struct call_stack *stack, const v
     if (!QUARRY_FRAME_POINTERS)
         return;
     const struct frame *frame = frame_of(__builtin_frame_address(0), caller);
-    for (unsigned i = 1; i < CALL_STACK_DEPTH && frame != NULL; i++) {
+    if (frame == NULL)
+        return;
+    for (unsigned i = 1; i < CALL_STACK_DEPTH; i++) {
         if (!is_next(frame, frame->outer))
             return;
         frame = frame->outer;

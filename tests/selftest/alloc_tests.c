@@ -124,6 +124,8 @@ TEST(aligned_to_every_power_of_two)
 TEST(alloc_refuses_absurd_sizes)
 {
     test_heap_fresh();
+    EXPECT(quarry_zeroed((size_t)1 << 60) == NULL && quarry_calloc(1, (size_t)1 << 60) == NULL);
+    EXPECT(quarry_alloc_with((size_t)1 << 60, QUARRY_ZEROED) == NULL);
     EXPECT(quarry_alloc(SIZE_MAX) == NULL && quarry_alloc(SIZE_MAX - 4096) == NULL);
     EXPECT(quarry_alloc((size_t)1 << 60) == NULL && quarry_zeroed((size_t)1 << 52) == NULL);
     EXPECT(quarry_realloc(NULL, SIZE_MAX) == NULL);

@@ -160,6 +160,10 @@ TEST(list_keeps_order_and_forgives_a_second_removal)
 
 TEST(random_is_repeatable_and_spread)
 {
+    struct random last = random_seeded(UINT64_MAX); /* would be 0, where the generator stays */
+    EXPECT(random_next(&last) != 0 && random_next(&last) != random_next(&last));
+    EXPECT(text_equals("", "") && !text_equals("", "a") && !text_equals("a", "") &&
+           text_equals("ab", "ab") && !text_equals("ab", "ac"));
     struct random one = random_seeded(7);
     struct random same_seed = random_seeded(7);
     unsigned buckets[16] = {0};
