@@ -46,7 +46,7 @@ FAULTS = [
      r"quarry: bad free: foreign pointer\n  address  0x00000123456789a0", EXIT_FAILED),
     ("a hang is killed", "tests=none fault=hang", r"cpus +2 running", None),
 ]
-EXPLORE_EFFORT = ["executions=3000", "random=200"]
+EXPLORE_EFFORT = ["executions=8000", "random=200"]
 EXPLORE_EFFORT_OTHERS = ["executions=300", "random=30"]
 HOST_DEADLINE = 600
 GUEST_DEADLINE = 600

@@ -64,6 +64,13 @@ static void use_span_1(void)
     use_object(24 * KIB, 5);
 }
 
+/* The span goes, and its pages may be somebody else's at once. */
+static void use_span_and_scavenge(void)
+{
+    use_object(20 * KIB, 4);
+    quarry_scavenge();
+}
+
 /* ---- made here, freed there, while the span goes and another comes in its place ---- */
 
 static void hand_over(void)
@@ -234,6 +241,12 @@ static const struct explore_program programs[] = {
      nothing_lost,
      NULL},
     {"objects: spans of two classes", 2, fresh, {use_span_0, use_span_1}, nothing_lost, NULL},
+    {"objects: a span goes, another class wants its pages",
+     2,
+     fresh,
+     {use_span_and_scavenge, use_span_1},
+     nothing_lost,
+     NULL},
     {"objects: a span changes its class",
      2,
      fresh,

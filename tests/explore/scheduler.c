@@ -2,6 +2,7 @@
 /* One execution after another, and who goes on in each; see scheduler.h. */
 #include "tests/explore/scheduler.h"
 
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,8 @@ static unsigned long changes[3];      /* random executions: the points at which 
 static bool failed;
 static char failure[2048];
 static bool stopped;
+static bool checking; /* the program's check runs; a stop leaves it through check_left */
+static jmp_buf check_left;
 static char stop_report[1024];
 
 /* ---- words: which are touched by more than one CPU ---- */
@@ -133,11 +136,14 @@ static void on_panic(const char *report)
 {
     snprintf(stop_report, sizeof stop_report, "%s", report);
     stopped = true;
-    if (running == NOBODY) { /* in a setup or a check: there is nothing to go back to */
-        fprintf(stderr, "%s: outside the CPUs: %s\n", program->name, report);
-        exit(1);
+    if (running != NOBODY)
+        leave_execution();
+    if (checking) {
+        explore_fail(report, "stopped in the check", 0);
+        longjmp(check_left, 1);
     }
-    leave_execution();
+    fprintf(stderr, "%s: in the setup: %s\n", program->name, report);
+    exit(1);
 }
 
 /* ---- choosing ---- */
@@ -342,6 +348,14 @@ static void judge_stop(void)
         explore_fail(stop_report, "stopped otherwise than expected", 0);
 }
 
+static void check(void)
+{
+    checking = true;
+    if (setjmp(check_left) == 0)
+        program->check();
+    checking = false;
+}
+
 static void execute(void)
 {
     choice_count = 0;
@@ -360,7 +374,7 @@ static void execute(void)
     if (!failed)
         judge_stop();
     if (!failed && !stopped && program->check != NULL)
-        program->check();
+        check();
 }
 
 static void print_failure(void)
