@@ -33,8 +33,7 @@ TEST(cpu_cache_budget_is_a_share_of_memory)
     size_t most = quarry_frame_total_count() * QUARRY_FRAME_BYTES / QUARRY_CACHE_SHARE / setup.cpus;
     most = max_u64(most, 64 * 1024);
     EXPECT(cache()->budget_bytes <= most && cache()->budget_bytes <= QUARRY_CACHE_BYTES_MAX);
-    EXPECT(cache()->budget_bytes >= 64 * 1024 &&
-           cache()->budget_bytes >= min_u64(most / 2, QUARRY_CACHE_BYTES_MAX));
+    EXPECT(cache()->budget_bytes >= 64 * 1024);
     cpu_caches_set_budget((size_t)1 << 50);
     EXPECT(cache()->budget_bytes == QUARRY_CACHE_BYTES_MAX);
     cpu_caches_set_budget(1);
