@@ -241,8 +241,8 @@ tsan: $(TSAN)/run-tests ## the same under the thread sanitizer
 	@$(TSAN)/run-tests $(T)
 	@$(TSAN)/run-tests stress stress=$(SECONDS)
 
-# Line and branch coverage of mm/ and lib/ by the host tests at all levels of hardening, and by a short
-# exploration: a table, and pages in build/coverage/. Goals: 98% of lines, 95% of branches.
+# Line and branch coverage of mm/ and lib/ by the host tests at all levels of hardening: a table, and
+# pages in build/coverage/. Goals: 98% of lines, 95% of branches.
 COVERAGE := build/coverage
 COVERAGE_FLAGS = $(filter-out -DQUARRY_HARDEN=%,$(HOST_FLAGS)) -O0 --coverage
 

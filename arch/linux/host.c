@@ -52,12 +52,22 @@ static __thread struct fault {
     bool write;
 } fault;
 
-void host_set_access(void *page, bool accessible)
+static void protect(void *from, size_t bytes, int access)
 {
-    if (mprotect(page, 4096, accessible ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
+    if (mprotect(from, bytes, access) != 0) {
         perror("quarry: a page's access cannot be changed");
         exit(1);
     }
+}
+
+void host_set_access(void *page, bool accessible)
+{
+    protect(page, 4096, accessible ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
+void host_restore_access(void)
+{
+    protect((void *)host_direct_map(), HOST_WINDOW_BYTES, PROT_READ | PROT_WRITE);
 }
 
 /* Runs where the fault was, and not in a signal handler, which must not be left by a long jump. */

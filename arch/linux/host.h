@@ -25,8 +25,11 @@ void host_on_panic(void (*handler)(const char *report));
 /* A page of the window that cannot be accessed, or can again: as setup.set_access wants it. */
 void host_set_access(void *page, bool accessible);
 
-/* Calls `handler` at each access to a page that cannot be accessed; NULL: none. If the handler
- * returns, the process ends. */
+/* Makes the whole window accessible again. */
+void host_restore_access(void);
+
+/* Calls `handler` at each access to a page that cannot be accessed. If it returns, the process
+ * ends. */
 void host_on_fault(void (*handler)(const void *address, bool write, const void *instruction));
 
 /* Replaces what a waiting CPU does: let another thread run. NULL: that again. */

@@ -60,36 +60,16 @@ static const struct quarry_memory_region host_regions[] = {
     {200 * MIB + 100, 50 * MIB, QUARRY_MEMORY_RESERVED},
 };
 
-/* Pages that a heap before this one may have made inaccessible. */
-static uintptr_t touched_from = UINTPTR_MAX;
-static uintptr_t touched_to;
-
-static void set_access(void *page, bool accessible)
-{
-    uintptr_t address = (uintptr_t)page;
-    touched_from = address < touched_from ? address : touched_from;
-    touched_to = address > touched_to ? address : touched_to;
-    host_set_access(page, accessible);
-}
-
-static void restore_access(void)
-{
-    for (uintptr_t page = touched_from; page <= touched_to; page += QUARRY_FRAME_BYTES)
-        host_set_access((void *)page, true);
-    touched_from = UINTPTR_MAX;
-    touched_to = 0;
-}
-
 void platform_setup(struct quarry_setup *setup)
 {
-    restore_access();
+    host_restore_access(); /* a heap before this one may have left pages shut */
     host_on_fault(quarry_guard_fault);
     *setup = (struct quarry_setup){
         .regions = host_regions,
         .region_count = sizeof host_regions / sizeof host_regions[0],
         .direct_map = host_direct_map(),
         .cpus = HOST_CPUS,
-        .set_access = set_access,
+        .set_access = host_set_access,
         .seed = 20260101, /* failures can be repeated */
     };
 }
