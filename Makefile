@@ -21,6 +21,7 @@ CPU     ?= max
 DISPLAY_KIND ?= none
 DEBUG   ?= 0
 HARDEN  ?= 0
+MASKED  ?= 0
 T       ?=
 SECONDS ?= 10
 BOUND   ?= 3
@@ -59,7 +60,7 @@ EXPLORE_SOURCES := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCE
 
 COMPILER := $(notdir $(firstword $(CC)))
 HARDENED := $(if $(filter-out 0,$(HARDEN)),-harden$(HARDEN))
-GUEST := build/guest-$(COMPILER)$(if $(filter 1,$(DEBUG)),-debug)$(HARDENED)
+GUEST := build/guest-$(COMPILER)$(if $(filter 1,$(DEBUG)),-debug)$(if $(filter 1,$(MASKED)),-masked)$(HARDENED)
 HOST  := build/host-$(COMPILER)$(HARDENED)
 ASAN  := build/asan-$(COMPILER)$(HARDENED)
 TSAN  := build/tsan-$(COMPILER)$(HARDENED)
@@ -72,7 +73,7 @@ FRAME_POINTERS := -fno-omit-frame-pointer -DQUARRY_FRAME_POINTERS=1
 EFI      := /usr/include/efi
 
 GUEST_FLAGS := -std=c11 -O2 $(COMMON) -Iarch/x86_64 -I$(GUEST) -isystem $(EFI) -isystem $(EFI)/x86_64 \
-               -DQUARRY_DEBUG=$(DEBUG) -DQUARRY_FAULTS=$(DEBUG) -ffreestanding -fpie -fvisibility=hidden -fshort-wchar \
+               -DQUARRY_DEBUG=$(DEBUG) -DQUARRY_FAULTS=$(DEBUG) -DQUARRY_MASKED=$(MASKED) -ffreestanding -fpie -fvisibility=hidden -fshort-wchar \
                -fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables \
                -mno-red-zone -mgeneral-regs-only -fcf-protection=none \
                $(if $(HARDENED)$(filter 1,$(DEBUG)),$(FRAME_POINTERS))
@@ -87,7 +88,7 @@ FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 	@echo
-	@echo 'Variables: CC=gcc|clang HARDEN=0|1|2 DEBUG=0|1 SMP=4 MEM=512M ARGS="..." ACCEL=tcg|kvm MACHINE=q35|pc CPU=max T=substring'
+	@echo 'Variables: CC=gcc|clang HARDEN=0|1|2 DEBUG=0|1 MASKED=0|1 SMP=4 MEM=512M ARGS="..." ACCEL=tcg|kvm MACHINE=q35|pc CPU=max T=substring'
 	@echo 'ARGS: tests=TEXT stress=SECONDS cpus=N notimer bench debug wait fault=page|stop|hang|cpu (boot/options.h)'
 
 # ---- what must be installed ----
@@ -163,7 +164,7 @@ $(GUEST)/quarry.img: $(GUEST)/BOOTX64.EFI
 image: $(GUEST)/quarry.img ## build the bootable image
 
 # The allocator alone, as a kernel links it: one object, only quarry_* visible.
-ALLOCATOR_OBJECTS := $(call objects,$(GUEST),$(LIB_SOURCES) $(MM_SOURCES))
+ALLOCATOR_OBJECTS := $(call objects,$(GUEST),$(LIB_SOURCES) $(MM_SOURCES) arch/x86_64/fast_path.c)
 $(GUEST)/quarry.o: $(ALLOCATOR_OBJECTS)
 	$(SAY) LD '$@'
 	$(Q)ld -r -o $@.tmp $(ALLOCATOR_OBJECTS)
@@ -199,7 +200,8 @@ $(EXPLORE)/explore: $(call objects,$(EXPLORE),$(EXPLORE_SOURCES))
 explore: $(EXPLORE)/explore ## every interleaving of small programs (T=substring BOUND=3 EXECUTIONS=500000)
 	@$(EXPLORE)/explore T=$(T) bound=$(BOUND) executions=$(EXECUTIONS) random=$(RANDOM_EXECUTIONS)
 
-# The guest is also built with assertions, by the other compiler, and hardened: one boot each; the host's
+# The guest is also built with assertions, with the fast path that masks interrupts, by the other compiler,
+# and hardened: one boot each; the host's
 # tests hardened as well. (A whole matrix of those: make test HARDEN=1.)
 HOST_PROGRAMS := $(HOST)/run-tests $(ASAN)/run-tests $(TSAN)/run-tests $(EXPLORE)/explore
 .PHONY: variants host-programs
@@ -207,13 +209,14 @@ host-programs: $(HOST_PROGRAMS)
 
 variants:
 	@$(MAKE) --no-print-directory DEBUG=1 image
+	@$(MAKE) --no-print-directory MASKED=1 DEBUG=0 image
 	@$(MAKE) --no-print-directory CC=clang DEBUG=0 image
 ifeq ($(HARDEN),0)
 	@$(MAKE) --no-print-directory HARDEN=1 image host-programs
 	@$(MAKE) --no-print-directory HARDEN=2 image host-programs
 endif
 
-VARIANT_IMAGES := build/guest-$(COMPILER)-debug$(HARDENED) build/guest-clang$(HARDENED)
+VARIANT_IMAGES := build/guest-$(COMPILER)-debug$(HARDENED) build/guest-$(COMPILER)-masked$(HARDENED) build/guest-clang$(HARDENED)
 VARIANT_PROGRAMS :=
 ifeq ($(HARDEN),0)
 VARIANT_IMAGES += build/guest-$(COMPILER)-harden1 build/guest-$(COMPILER)-harden2

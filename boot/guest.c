@@ -24,8 +24,8 @@ static void on_timer(void)
 {
     atomic_fetch_add(&ticks_inside, 1);
     void (*handler)(void) = atomic_load_acquire(&tick_handler);
-    /* A CPU that was never online in this heap has no cache to allocate from. */
-    if (handler != NULL && quarry_port_cpu_cache() != NULL)
+    /* A CPU that was never online in this heap cannot allocate. */
+    if (handler != NULL && quarry_port_cpu()->cache != NULL)
         handler();
     atomic_fetch_sub(&ticks_inside, 1);
 }
@@ -134,7 +134,7 @@ void platform_setup(struct quarry_setup *setup)
 void platform_forget_caches(void)
 {
     for (unsigned i = 0; i < smp_cpu_count(); i++)
-        smp_cpu(i)->cache = NULL;
+        smp_cpu(i)->quarry = (struct quarry_cpu){0};
 }
 
 /* Returns only when no CPU is in the old handler any more. */
@@ -143,6 +143,12 @@ void platform_on_tick(void (*handler)(void))
     atomic_store_release(&tick_handler, handler);
     while (handler == NULL && atomic_load_acquire(&ticks_inside) > 0)
         quarry_port_pause();
+}
+
+/* The other CPU's block behind GS is all that Quarry sees of a CPU. */
+void platform_move_to(unsigned cpu)
+{
+    msr_write(MSR_GS_BASE, (uintptr_t)smp_cpu(cpu));
 }
 
 /* ---- single steps ---- */

@@ -25,8 +25,9 @@
  *   5. ... and an empty span's pages to the page heap ...
  *   6. ... and an arena that stays idle, by the scavenger, to the frame allocator.
  *
- * Steps 1 and 2 are the fast path, in heap.h. It masks interrupts for the length of step 2, so
- * that a handler which allocates finds the stack whole, and the thread stays on its CPU.
+ * Steps 1 and 2 are the fast path, in heap.h, or the port's own in assembly. Step 2 is the port's
+ * in any case: a handler which allocates must find the stack whole, and a thread that was moved to
+ * another CPU must not touch the old one's.
  *
  * Hardening (mm/guard) stands at both ends: an object is checked when it leaves for the program,
  * and again when it comes back, before step 2, where from level 1 on it first waits in quarantine.
@@ -53,10 +54,12 @@ struct heap heap;
 
 /* ---- allocation ---- */
 
+#if HEAP_FAST_PATH_IN_C
 void *quarry_alloc(size_t bytes)
 {
     return heap_alloc(bytes, 0);
 }
+#endif
 
 HEAP_INLINE void *alloc_with(size_t bytes, unsigned flags)
 {
@@ -133,10 +136,12 @@ void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags, const voi
 
 /* ---- freeing ---- */
 
+#if HEAP_FAST_PATH_IN_C
 void quarry_free(void *object)
 {
     heap_free(object);
 }
+#endif
 
 __attribute__((noinline)) void heap_free_slow(void *object, unsigned size_class, const void *caller)
 {

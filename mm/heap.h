@@ -59,12 +59,13 @@ void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags, const voi
 
 /* ---- the fast path; see heap.c ---- */
 
+/* Unless the port has quarry_alloc() and quarry_free() in assembly, which are these at level 0. */
+#define HEAP_FAST_PATH_IN_C (QUARRY_HARDEN || !QUARRY_PORT_HAS_FAST_PATH)
+
 /* An object of the class (0: large) for a request of `bytes`. */
 HEAP_INLINE void *heap_alloc_of(unsigned size_class, size_t bytes, unsigned flags)
 {
-    uintptr_t irq = quarry_port_irq_save();
-    void *object = cpu_cache_pop(quarry_port_cpu_cache(), size_class);
-    quarry_port_irq_restore(irq);
+    void *object = quarry_port_pop(size_class);
     if (unlikely(object == NULL))
         object = heap_alloc_slow(bytes, size_class, flags, HEAP_CALLER);
     return QUARRY_HARDEN ? harden_hand_out(object, bytes, HEAP_CALLER) : object;
@@ -78,10 +79,7 @@ HEAP_INLINE void *heap_alloc(size_t bytes, unsigned flags)
 /* A small object that is nobody's any more, or anything of class 0. */
 HEAP_INLINE void heap_recycle(void *object, unsigned size_class)
 {
-    uintptr_t irq = quarry_port_irq_save();
-    bool pushed = cpu_cache_push(quarry_port_cpu_cache(), size_class, object);
-    quarry_port_irq_restore(irq);
-    if (unlikely(!pushed))
+    if (unlikely(!quarry_port_push(size_class, object)))
         heap_free_slow(object, size_class, HEAP_CALLER);
 }
 

@@ -91,7 +91,7 @@ enum quarry_status quarry_cpu_online(unsigned cpu)
     if (cache->online) {
         status = QUARRY_BAD_SETUP;
     } else {
-        quarry_port_set_cpu_cache(cache);
+        cpu_cache_settle(cache);
         bool open = cpu_cache_open(cache);
         if (!open && heap_release_idle() > 0)
             open = cpu_cache_open(cache);
@@ -114,8 +114,8 @@ static enum quarry_status take_offline(struct cpu_cache *cache)
 
 void quarry_cpu_offline(void)
 {
-    if (quarry_port_cpu_cache() != NULL) /* it was online once */
-        take_offline(quarry_port_cpu_cache());
+    if (cpu_cache_here() != NULL) /* it was online once */
+        take_offline(cpu_cache_here());
 }
 
 enum quarry_status quarry_cpu_adopt(unsigned cpu)
@@ -168,7 +168,7 @@ unsigned quarry_drain(void)
 
 void quarry_drain_interrupt(void)
 {
-    const struct cpu_cache *cache = quarry_port_cpu_cache();
+    const struct cpu_cache *cache = cpu_cache_here();
     if (cache != NULL && atomic_load_acquire(&cache->drain_asked))
         cpu_cache_drain_own();
 }

@@ -129,33 +129,12 @@ void *quarry_realloc(void *object, size_t bytes)
 
 /* ---- many at once ---- */
 
-/* Objects moved under one masking of interrupts: bounds how long it lasts. */
-#define BATCH_PIECE ((size_t)32)
-
-static size_t pop_piece(unsigned size_class, size_t count, void *objects[])
-{
-    size_t given = 0;
-    uintptr_t irq = quarry_port_irq_save();
-    struct cpu_cache *cache = quarry_port_cpu_cache();
-    while (given < count && (objects[given] = cpu_cache_pop(cache, size_class)) != NULL)
-        given++;
-    quarry_port_irq_restore(irq);
-    return given;
-}
-
 size_t quarry_alloc_batch(size_t bytes, size_t count, void *objects[])
 {
     unsigned size_class = size_class_for(bytes);
     size_t given = 0;
     while (given < count) {
-        size_t popped = pop_piece(size_class, min_u64(count - given, BATCH_PIECE), objects + given);
-        for (size_t i = given; i < given + popped; i++)
-            harden_hand_out(objects[i], bytes, HEAP_CALLER);
-        given += popped;
-        if (popped > 0)
-            continue;
-        objects[given] =
-            harden_hand_out(heap_alloc_slow(bytes, size_class, 0, HEAP_CALLER), bytes, HEAP_CALLER);
+        objects[given] = heap_alloc_of(size_class, bytes, 0);
         if (objects[given] == NULL)
             break;
         given++;
@@ -163,28 +142,8 @@ size_t quarry_alloc_batch(size_t bytes, size_t count, void *objects[])
     return given;
 }
 
-static size_t push_piece(size_t count, void *const objects[])
-{
-    size_t taken = 0;
-    uintptr_t irq = quarry_port_irq_save();
-    struct cpu_cache *cache = quarry_port_cpu_cache();
-    while (taken < count && cpu_cache_push(cache, page_map_class(objects[taken]), objects[taken]))
-        taken++;
-    quarry_port_irq_restore(irq);
-    return taken;
-}
-
 void quarry_free_batch(size_t count, void *const objects[])
 {
-    size_t taken = 0;
-    while (QUARRY_HARDEN && taken < count) /* each is looked at, one by one */
-        heap_free(objects[taken++]);
-    while (taken < count) {
-        size_t pushed = push_piece(min_u64(count - taken, BATCH_PIECE), objects + taken);
-        taken += pushed;
-        if (pushed == 0) {
-            heap_free_slow(objects[taken], page_map_class(objects[taken]), HEAP_CALLER);
-            taken++;
-        }
-    }
+    for (size_t i = 0; i < count; i++)
+        heap_free(objects[i]);
 }

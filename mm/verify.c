@@ -31,9 +31,8 @@ static void verify_sums(void)
 /* Every object in a CPU's stack must be a slot of that class, handed out. */
 static void verify_cached_objects(const struct cpu_cache *cache, unsigned size_class)
 {
-    void **top = cache->top[size_class];
     for (size_t i = 0; i < cpu_cache_held(cache, size_class); i++) {
-        const void *object = top[-(ptrdiff_t)i];
+        const void *object = *(cache->block->top[size_class] - i);
         const struct span *span = span_of_address(object);
         if (span == NULL || span->size_class != size_class ||
             span_slot_of(span, object) == span->slots ||

@@ -17,7 +17,8 @@
 
 #define GIB ((uintptr_t)1 << 30)
 
-__thread struct linux_cpu linux_cpu;
+struct quarry_cpu linux_blocks[LINUX_CPUS];
+__thread struct linux_cpu linux_cpu = {.block = &linux_blocks[0]};
 
 static void (*panic_handler)(const char *report);
 static void (*pause_handler)(void);
@@ -108,10 +109,16 @@ struct host_cpu {
     void *argument;
 };
 
+void linux_be_cpu(unsigned number)
+{
+    linux_cpu.number = number;
+    linux_cpu.block = &linux_blocks[number];
+}
+
 static void *cpu_main(void *data)
 {
     const struct host_cpu *cpu = data;
-    linux_cpu.number = cpu->number;
+    linux_be_cpu(cpu->number);
     cpu->work(cpu->argument);
     return NULL;
 }

@@ -32,6 +32,9 @@ void host_restore_access(void);
  * ends. */
 void host_on_fault(void (*handler)(const void *address, bool write, const void *instruction));
 
+/* This thread plays the CPU of this number from now on. */
+void linux_be_cpu(unsigned number);
+
 /* Replaces what a waiting CPU does: let another thread run. NULL: that again. */
 void host_on_pause(void (*handler)(void));
 

@@ -12,15 +12,19 @@
 #include <stdint.h>
 #include <string.h>
 
-struct cpu_cache;
+#include <quarry/port.h>
+
+/* Above the highest number of a CPU. */
+#define LINUX_CPUS 64
 
 struct linux_cpu {
-    struct cpu_cache *cache;
+    struct quarry_cpu *block; /* linux_blocks[number]: it outlives the thread */
     unsigned number;
     uintptr_t irq_depth; /* maskings not yet undone */
 };
 
-extern __thread struct linux_cpu linux_cpu;
+extern struct quarry_cpu linux_blocks[LINUX_CPUS];
+extern __thread struct linux_cpu linux_cpu; /* CPU 0 at first */
 
 static inline uintptr_t quarry_port_irq_save(void)
 {
@@ -45,14 +49,9 @@ static inline unsigned quarry_port_cpu_number(void)
     return linux_cpu.number;
 }
 
-static inline struct cpu_cache *quarry_port_cpu_cache(void)
+static inline struct quarry_cpu *quarry_port_cpu(void)
 {
-    return linux_cpu.cache;
-}
-
-static inline void quarry_port_set_cpu_cache(struct cpu_cache *cache)
-{
-    linux_cpu.cache = cache;
+    return linux_cpu.block;
 }
 
 static inline void quarry_port_copy(void *to, const void *from, size_t bytes)
@@ -69,5 +68,7 @@ static inline void quarry_port_clear(void *at, size_t bytes)
 {
     memset(at, 0, bytes);
 }
+
+#include <quarry/masked.h>
 
 #endif

@@ -38,19 +38,20 @@ struct task_state {
  */
 struct cpu {
     struct cpu *self;
-    struct cpu_cache *cache; /* Quarry's word */
     uint32_t number;
     uint32_t apic_id;
     bool alive;
     void (*work)(void *argument);
     void *argument;
     uintptr_t stack_area;
+    struct quarry_cpu quarry __attribute__((aligned(64)));
     uint64_t gdt[GDT_ENTRIES];
     struct task_state task;
 } __attribute__((aligned(64)));
 
-_Static_assert(offsetof(struct cpu, cache) == QUARRY_GS_CACHE_OFFSET, "as quarry_arch.h says");
-_Static_assert(offsetof(struct cpu, number) == QUARRY_GS_CPU_OFFSET, "as quarry_arch.h says");
+_Static_assert(offsetof(struct cpu, self) == QUARRY_GS_SELF, "as quarry_arch.h says");
+_Static_assert(offsetof(struct cpu, number) == QUARRY_GS_NUMBER, "as quarry_arch.h says");
+_Static_assert(offsetof(struct cpu, quarry) == QUARRY_GS_BLOCK, "as quarry_arch.h says");
 
 static inline struct cpu *this_cpu(void)
 {

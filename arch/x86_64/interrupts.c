@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include <quarry_arch.h>
+
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/instructions.h"
@@ -39,7 +41,7 @@ static void (*page_fault_hook)(const void *address, bool write, const void *inst
 static void (*step_handler)(bool interrupts_were_on);
 
 extern const char interrupt_stubs[]; /* entry.S: 16 bytes each */
-void interrupt_dispatch(const struct interrupt_frame *frame);
+void interrupt_dispatch(struct interrupt_frame *frame);
 
 static const char *const exception_names[EXCEPTIONS] = {
     "divide error",
@@ -160,12 +162,33 @@ void interrupts_step(void (*work)(void *argument), void *argument,
     step_handler = NULL;
 }
 
-void interrupt_dispatch(const struct interrupt_frame *frame)
+/*
+ * A trap behind each instruction. Were each an interrupt's entry, a restartable sequence would
+ * never end; so each of its instructions is interrupted once, and left alone when it is met again.
+ */
+static void step(struct interrupt_frame *frame)
+{
+    static uintptr_t furthest; /* the last instruction that was sent back, in this sequence */
+    uintptr_t interrupted = frame->rip;
+    quarry_irq_enter(&frame->rip);
+    if (frame->rip == interrupted) {
+        furthest = 0;
+    } else if (interrupted <= furthest) {
+        frame->rip = interrupted;
+        return;
+    } else {
+        furthest = interrupted;
+    }
+    step_handler(frame->rflags & FLAGS_INTERRUPTS);
+}
+
+void interrupt_dispatch(struct interrupt_frame *frame)
 {
     if (frame->vector == VECTOR_DEBUG && step_handler != NULL) {
-        step_handler(frame->rflags & FLAGS_INTERRUPTS);
+        step(frame);
         return;
     }
+    quarry_irq_enter(&frame->rip);
     if (frame->vector == VECTOR_SPURIOUS || frame->vector == VECTOR_NMI)
         return; /* a spurious one is not acknowledged, by the manual; an NMI means nothing here */
     void (*handler)(void) = handlers[frame->vector];

@@ -2,27 +2,39 @@
 /*
  * The inline half of the port (see quarry/port.h) for x86-64 kernels.
  *
- * It expects two words in the block that GS points at, on each CPU: one that belongs to Quarry
- * (0 at first) and the CPU's number. Their places in the block are the kernel's choice.
+ * It expects three fields in the block that GS points at, on each CPU: the block's own address, the
+ * CPU's number, and Quarry's struct quarry_cpu. Their places in the block are the kernel's choice.
+ *
+ * Two forms of the fast path. By default it is restartable (fast_path.c), and the kernel calls
+ * quarry_irq_enter() first thing at the entry of each interrupt, exception and NMI. A kernel that
+ * cannot do so builds with -DQUARRY_MASKED=1: then interrupts are masked instead.
  */
 #ifndef QUARRY_ARCH_H
 #define QUARRY_ARCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes from the GS base to Quarry's word, and to the 32-bit CPU number. */
-#ifndef QUARRY_GS_CACHE_OFFSET
-#define QUARRY_GS_CACHE_OFFSET 8
+#include <quarry/port.h>
+
+/* Bytes from the GS base to each field: uintptr_t, uint32_t, struct quarry_cpu. */
+#ifndef QUARRY_GS_SELF
+#define QUARRY_GS_SELF 0
 #endif
-#ifndef QUARRY_GS_CPU_OFFSET
-#define QUARRY_GS_CPU_OFFSET 16
+#ifndef QUARRY_GS_NUMBER
+#define QUARRY_GS_NUMBER 8
+#endif
+#ifndef QUARRY_GS_BLOCK
+#define QUARRY_GS_BLOCK 64
+#endif
+
+#ifndef QUARRY_MASKED
+#define QUARRY_MASKED 0
 #endif
 
 #define QUARRY_ARCH_TEXT_(token) #token
 #define QUARRY_ARCH_TEXT(token) QUARRY_ARCH_TEXT_(token)
-
-struct cpu_cache;
 
 static inline uintptr_t quarry_port_irq_save(void)
 {
@@ -44,23 +56,15 @@ static inline void quarry_port_pause(void)
 static inline unsigned quarry_port_cpu_number(void)
 {
     unsigned number;
-    __asm__ volatile("movl %%gs:" QUARRY_ARCH_TEXT(QUARRY_GS_CPU_OFFSET) ", %0" : "=r"(number));
+    __asm__ volatile("movl %%gs:" QUARRY_ARCH_TEXT(QUARRY_GS_NUMBER) ", %0" : "=r"(number));
     return number;
 }
 
-static inline struct cpu_cache *quarry_port_cpu_cache(void)
+static inline struct quarry_cpu *quarry_port_cpu(void)
 {
-    struct cpu_cache *cache;
-    __asm__ volatile("movq %%gs:" QUARRY_ARCH_TEXT(QUARRY_GS_CACHE_OFFSET) ", %0" : "=r"(cache));
-    return cache;
-}
-
-static inline void quarry_port_set_cpu_cache(struct cpu_cache *cache)
-{
-    __asm__ volatile("movq %0, %%gs:" QUARRY_ARCH_TEXT(QUARRY_GS_CACHE_OFFSET)
-                     :
-                     : "r"(cache)
-                     : "memory");
+    uintptr_t self;
+    __asm__ volatile("movq %%gs:" QUARRY_ARCH_TEXT(QUARRY_GS_SELF) ", %0" : "=r"(self));
+    return (struct quarry_cpu *)(self + QUARRY_GS_BLOCK);
 }
 
 static inline void quarry_port_copy(void *to, const void *from, size_t bytes)
@@ -77,5 +81,45 @@ static inline void quarry_port_clear(void *at, size_t bytes)
 {
     quarry_port_fill(at, 0, bytes);
 }
+
+/* ---- the fast path; theory in fast_path.c ---- */
+
+#if QUARRY_MASKED
+
+#include <quarry/masked.h>
+
+static inline void quarry_irq_enter(uintptr_t *instruction)
+{
+    (void)instruction;
+}
+
+#else
+
+/* quarry_alloc() and quarry_free() as well are the port's, except in hardened builds. */
+#define QUARRY_PORT_HAS_FAST_PATH 1
+
+void *quarry_port_pop(size_t stack);
+bool quarry_port_push(size_t stack, void *object);
+
+/* The code in which an interrupted instruction is sent back; only addresses are taken. */
+extern const char quarry_restart_begin[] __attribute__((visibility("hidden")));
+extern const char quarry_restart_end[] __attribute__((visibility("hidden")));
+
+void quarry_restart(uintptr_t *instruction);
+
+/*
+ * To be called at the entry of each interrupt, exception and NMI that came while kernel code ran,
+ * before anything else can allocate or free, on the CPU that was interrupted. `instruction` is the
+ * saved instruction pointer, where the CPU will go on. Any context. Costs a subtraction and a
+ * compare where nothing is to be done, which is nearly always.
+ */
+static inline void quarry_irq_enter(uintptr_t *instruction)
+{
+    uintptr_t inside = *instruction - (uintptr_t)quarry_restart_begin;
+    if (__builtin_expect(inside < (uintptr_t)(quarry_restart_end - quarry_restart_begin), 0))
+        quarry_restart(instruction);
+}
+
+#endif
 
 #endif

@@ -5,8 +5,8 @@
  * The port has three parts. One is data: `struct quarry_setup`, handed to quarry_init(). One is an
  * ordinary function, quarry_port_panic(). The third are the machine's words, which stand on or near
  * the fast path and are wanted inline: a header named <quarry_arch.h>, found on the include path,
- * defines them. For x86-64 it is there, arch/x86_64/quarry_arch.h, and asks the kernel for two
- * words behind GS on each CPU and nothing else; arch/linux/quarry_arch.h serves hosted tests.
+ * defines them. For x86-64 it is there, arch/x86_64/quarry_arch.h, and asks the kernel for three
+ * fields behind GS on each CPU and nothing else; arch/linux/quarry_arch.h serves hosted tests.
  *
  * In <quarry_arch.h>:
  *
@@ -24,10 +24,18 @@
  *       CPU. Called with interrupts on as well; an answer that is outdated because the thread
  *       has moved by then is harmless.
  *
- *   struct cpu_cache *quarry_port_cpu_cache(void)
- *   void quarry_port_set_cpu_cache(struct cpu_cache *cache)
- *       One word of this CPU's own storage, opaque to the kernel: read on every allocation with
- *       interrupts masked, written by quarry_cpu_online(). A kernel does nothing but keep it.
+ *   struct quarry_cpu *quarry_port_cpu(void)
+ *       The block of this CPU (see below). Called with interrupts masked, or where an outdated
+ *       answer does no harm; on every CPU, also before it is online.
+ *
+ *   void *quarry_port_pop(size_t stack)
+ *   bool quarry_port_push(size_t stack, void *object)
+ *       The fast path: takes the topmost object off this CPU's stack of that number, or NULL when
+ *       it is empty; puts one on top of it, or false when it is full. Neither an interrupt handler
+ *       that does the same between any two instructions, nor a move of the thread to another CPU,
+ *       may be able to disturb them. <quarry/masked.h> has them for every machine, by masking
+ *       interrupts; a form without masking, for kernels that call one function at each interrupt's
+ *       entry, comes with arch/x86_64.
  *
  *   void quarry_port_pause(void)
  *       Lets a CPU that waits for another rest for a moment. May do nothing. Must not sleep.
@@ -47,6 +55,24 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Stacks of a CPU: as many as there may ever be size classes, with class 0. */
+#define QUARRY_CPU_STACKS 128
+
+/* What stands above a stack's last place: not an object's address, and not NULL. */
+#define QUARRY_STACK_END ((void *)1)
+
+/*
+ * A CPU's own block: kept by the kernel, one for each CPU, all 0 at first, where that CPU reaches
+ * it in one instruction, and never moved or freed. What is in it is Quarry's alone.
+ *
+ * Each stack is an array of objects, with NULL below the first and QUARRY_STACK_END above the last
+ * place; `top` points at the object that goes out next. mm/objects/cpu_cache.h has the theory.
+ */
+struct quarry_cpu {
+    void **top[QUARRY_CPU_STACKS];
+    struct cpu_cache *cache; /* NULL until the CPU is online for the first time */
+};
 
 /*
  * Quarry has found memory corrupted or misused, or was called wrongly; `report` says what, where

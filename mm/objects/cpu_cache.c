@@ -13,6 +13,7 @@
 #include "mm/objects/transfer_cache.h"
 
 _Static_assert(SIZE_CLASS_COUNT <= 255, "class numbers fit their fields");
+_Static_assert(SIZE_CLASS_COUNT <= QUARRY_CPU_STACKS, "a CPU's block has a stack for each class");
 
 #define AREA_FRAMES ((SIZE_CLASS_STACK_WORDS * sizeof(void *) + FRAME_BYTES - 1) / FRAME_BYTES)
 
@@ -33,7 +34,7 @@ size_t cpu_cache_held(const struct cpu_cache *cache, unsigned size_class)
 {
     if (!cache->online || size_class == 0)
         return 0;
-    return (size_t)(cache->top[size_class] - bottom_of(cache, size_class));
+    return (size_t)(cache->block->top[size_class] - bottom_of(cache, size_class));
 }
 
 /* The stack holds no more than `capacity` objects. */
@@ -43,8 +44,30 @@ static void set_capacity(struct cpu_cache *cache, unsigned size_class, size_t ca
     cache->granted_bytes += (capacity - cache->capacity[size_class]) * bytes;
     void **bottom = bottom_of(cache, size_class);
     bottom[cache->capacity[size_class] + 1] = NULL;
-    bottom[capacity + 1] = CPU_CACHE_MARKER;
+    bottom[capacity + 1] = QUARRY_STACK_END;
     cache->capacity[size_class] = (uint8_t)capacity;
+}
+
+/*
+ * One object off, and onto, a stack that nobody else changes meanwhile: interrupts are off and the
+ * cache is this CPU's, or the CPU is dead.
+ */
+static void *pop_one(struct cpu_cache *cache, unsigned size_class)
+{
+    void *object = *cache->block->top[size_class];
+    if (object != NULL)
+        cache->block->top[size_class]--;
+    return object;
+}
+
+static bool push_one(struct cpu_cache *cache, unsigned size_class, void *object)
+{
+    void **slot = cache->block->top[size_class] + 1;
+    if (*slot == QUARRY_STACK_END)
+        return false;
+    *slot = object;
+    cache->block->top[size_class] = slot;
+    return true;
 }
 
 /* Up to `count` objects off the stack. */
@@ -52,7 +75,7 @@ static size_t pop_many(struct cpu_cache *cache, unsigned size_class, size_t coun
 {
     size_t popped = 0;
     void *object;
-    while (popped < count && (object = cpu_cache_pop(cache, size_class)) != NULL)
+    while (popped < count && (object = pop_one(cache, size_class)) != NULL)
         objects[popped++] = object;
     return popped;
 }
@@ -61,7 +84,7 @@ static size_t push_many(struct cpu_cache *cache, unsigned size_class, size_t cou
                         void *const objects[])
 {
     size_t pushed = 0;
-    while (pushed < count && cpu_cache_push(cache, size_class, objects[pushed]))
+    while (pushed < count && push_one(cache, size_class, objects[pushed]))
         pushed++;
     return pushed;
 }
@@ -122,7 +145,7 @@ static void grant(struct cpu_cache *cache, unsigned size_class, struct departure
 
 static void answer_drain_request(void)
 {
-    const struct cpu_cache *cache = quarry_port_cpu_cache();
+    const struct cpu_cache *cache = cpu_cache_here();
     if (unlikely(atomic_load_acquire(&cache->drain_asked)))
         cpu_cache_drain_own();
 }
@@ -131,14 +154,14 @@ void *cpu_cache_alloc_missed(unsigned size_class)
 {
     answer_drain_request();
     void *objects[SIZE_CLASS_BATCH_MAX];
-    size_t wanted = quarry_port_cpu_cache()->online ? size_classes[size_class].batch : 1;
+    size_t wanted = cpu_cache_here()->online ? size_classes[size_class].batch : 1;
     size_t count = transfer_cache_take(size_class, wanted, objects);
     if (unlikely(count == 0))
         return NULL;
     struct departure departure;
     departure.count = 0;
     irq_state irq = quarry_port_irq_save();
-    struct cpu_cache *cache = quarry_port_cpu_cache();
+    struct cpu_cache *cache = cpu_cache_here();
     if (cache->online)
         grant(cache, size_class, &departure);
     size_t kept = push_many(cache, size_class, count - 1, objects + 1);
@@ -157,15 +180,15 @@ void cpu_cache_free_missed(unsigned size_class, void *object)
     donated.count = batch.count = 0;
     batch.size_class = size_class;
     irq_state irq = quarry_port_irq_save();
-    struct cpu_cache *cache = quarry_port_cpu_cache();
+    struct cpu_cache *cache = cpu_cache_here();
     if (cache->online)
         grant(cache, size_class, &donated);
-    bool pushed = cpu_cache_push(cache, size_class, object);
+    bool pushed = push_one(cache, size_class, object);
     if (!pushed) {
         /* The batch leaves room: at least one object of it comes off the stack, if any is there. */
         size_t most = size_classes[size_class].batch;
         batch.count = pop_many(cache, size_class, most, batch.objects);
-        pushed = cpu_cache_push(cache, size_class, object);
+        pushed = push_one(cache, size_class, object);
     }
     quarry_port_irq_restore(irq);
     depart(&donated);
@@ -185,10 +208,11 @@ static void close_stacks(struct cpu_cache *cache)
 {
     atomic_store_release(&cache->online, false);
     cache->door[0] = NULL;
-    cache->door[1] = CPU_CACHE_MARKER;
+    cache->door[1] = QUARRY_STACK_END;
     for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
-        cache->top[i] = &cache->door[0];
         cache->capacity[i] = 0;
+        if (cache->block != NULL)
+            cache->block->top[i] = &cache->door[0];
     }
     cache->granted_bytes = 0;
     cache->next_donor = 1;
@@ -222,6 +246,13 @@ struct cpu_cache *cpu_cache_of(unsigned cpu)
     return &caches[cpu];
 }
 
+void cpu_cache_settle(struct cpu_cache *cache)
+{
+    cache->block = quarry_port_cpu();
+    cache->block->cache = cache;
+    close_stacks(cache);
+}
+
 bool cpu_cache_open(struct cpu_cache *cache)
 {
     size_t first = frame_allocator_alloc_range(&frames.allocator, AREA_FRAMES, 1, 0);
@@ -230,7 +261,7 @@ bool cpu_cache_open(struct cpu_cache *cache)
     cache->area = frame_address(first);
     memory_clear(cache->area, AREA_FRAMES * FRAME_BYTES);
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
-        cache->top[i] = bottom_of(cache, i);
+        cache->block->top[i] = bottom_of(cache, i);
         set_capacity(cache, i, 0);
     }
     atomic_store_release(&cache->online, true);
@@ -253,7 +284,7 @@ static void drain(struct cpu_cache *cache)
 void cpu_cache_drain_own(void)
 {
     irq_state irq = quarry_port_irq_save();
-    struct cpu_cache *cache = quarry_port_cpu_cache();
+    struct cpu_cache *cache = cpu_cache_here();
     if (cache != NULL) /* frames may be asked for on a CPU that was never online */
         drain(cache);
     quarry_port_irq_restore(irq);
@@ -273,8 +304,8 @@ void cpu_cache_close(struct cpu_cache *cache)
 
 void cpu_cache_verify(const struct cpu_cache *cache)
 {
-    QUARRY_CHECK(cache->door[0] == NULL && cache->door[1] == CPU_CACHE_MARKER &&
-                     cache->top[0] == &cache->door[0],
+    QUARRY_CHECK(cache->door[0] == NULL && cache->door[1] == QUARRY_STACK_END &&
+                     (cache->block == NULL || cache->block->top[0] == &cache->door[0]),
                  "quarry: the door of cpu %u is not shut", cache->cpu);
     if (!cache->online)
         return;
@@ -283,7 +314,7 @@ void cpu_cache_verify(const struct cpu_cache *cache)
         void **bottom = bottom_of(cache, i);
         size_t held = cpu_cache_held(cache, i);
         QUARRY_CHECK(bottom[0] == NULL && held <= cache->capacity[i] &&
-                         bottom[cache->capacity[i] + 1] == CPU_CACHE_MARKER,
+                         bottom[cache->capacity[i] + 1] == QUARRY_STACK_END,
                      "quarry: the stack of cpu %u, class %u, holds %zu of %u, sentinels %p %p",
                      cache->cpu, i, held, cache->capacity[i], bottom[0],
                      bottom[cache->capacity[i] + 1]);

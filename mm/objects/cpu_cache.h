@@ -9,9 +9,10 @@
  *        0   object ... object  object   (stale) ...  MARKER
  *
  * `top` points at the object that goes out next. Popping reads it: 0 means empty. Pushing reads
- * the word above: MARKER means full. Both end in the one store to `top` that commits them, and no
- * count is kept: so whoever interrupts one of them before that store finds, and leaves, a stack
- * that is whole.
+ * the word above: MARKER (QUARRY_STACK_END) means full. Both end in the one store to `top` that
+ * commits them, and no count is kept: so whoever interrupts one of them before that store finds,
+ * and leaves, a stack that is whole. The tops stand in the CPU's own block (quarry/port.h), and
+ * popping and pushing are the port's: quarry_port_pop(), quarry_port_push().
  *
  * Class 0 is the door: its stack, door[], has the 0 and directly above it the MARKER, so it is
  * always both empty and full, and whoever comes with class 0 falls through to the slow path by the
@@ -23,12 +24,9 @@
  * stay within its budget in bytes; when that is used up, a miss takes the grant of another class,
  * which is asked in turn, and that class's surplus objects leave with it.
  *
- * Who owns a cache: its CPU, with interrupts off. No other CPU touches it, but for `drain_asked`,
- * and for cpu_cache_adopt() when the CPU is dead. Hence the rule for reading it: mask, read this
- * CPU's pointer, use it, unmask.
- *
- * Room is left for a restartable form of pop and push (arch/) that does without the masking: all
- * that it needs is this layout.
+ * Who owns a cache: its CPU. No other CPU touches it, but for `drain_asked`, and for
+ * cpu_cache_adopt() when the CPU is dead. All here but pop and push masks interrupts first, then
+ * looks which CPU this is.
  */
 #ifndef MM_OBJECTS_CPU_CACHE_H
 #define MM_OBJECTS_CPU_CACHE_H
@@ -43,15 +41,12 @@
 
 #include "mm/objects/size_class.h"
 
-/* Not an object's address, and not 0. */
-#define CPU_CACHE_MARKER ((void *)(uintptr_t)1)
-
 /*
  * Equation: granted_bytes = sum over classes of capacity * object size <= budget_bytes.
  * `online` and `area` change only in cpu_cache_open() and cpu_cache_close().
  */
 struct cpu_cache {
-    void **top[SIZE_CLASS_COUNT];
+    struct quarry_cpu *block; /* where the tops are; NULL until it is online for the first time */
     void *door[2];
     void **area; /* the stacks: SIZE_CLASS_STACK_WORDS words; NULL while offline */
     uint32_t cpu;
@@ -67,27 +62,10 @@ struct cpu_cache {
 #endif
 } __attribute__((aligned(64)));
 
-/* ---- the fast path: interrupts are off, the cache is this CPU's ---- */
-
-/* NULL: empty, or class 0. */
-static inline void *cpu_cache_pop(struct cpu_cache *cache, unsigned size_class)
+/* This CPU's; NULL if it was never online. Interrupts are off, or it is only looked at. */
+static inline struct cpu_cache *cpu_cache_here(void)
 {
-    void **top = cache->top[size_class];
-    void *object = *top;
-    if (likely(object != NULL))
-        cache->top[size_class] = top - 1;
-    return object;
-}
-
-/* False: full, or class 0. */
-static inline bool cpu_cache_push(struct cpu_cache *cache, unsigned size_class, void *object)
-{
-    void **slot = cache->top[size_class] + 1;
-    if (unlikely(*slot == CPU_CACHE_MARKER))
-        return false;
-    *slot = object;
-    cache->top[size_class] = slot;
-    return true;
+    return quarry_port_cpu()->cache;
 }
 
 /* ---- misses ---- */
@@ -110,6 +88,9 @@ void cpu_caches_set_budget(size_t memory_bytes);
 
 unsigned cpu_cache_count(void);
 struct cpu_cache *cpu_cache_of(unsigned cpu);
+
+/* Makes it the cache of the CPU that runs this, with all stacks at the door. Interrupts are off. */
+void cpu_cache_settle(struct cpu_cache *cache);
 
 /* Gives the cache its stacks, empty. False when there is no memory. */
 bool cpu_cache_open(struct cpu_cache *cache);

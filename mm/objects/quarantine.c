@@ -12,7 +12,7 @@ void *quarantine_exchange(void *object)
     if (size_classes[page_map_class(object)].bytes > QUARRY_QUARANTINE_BYTES_MAX)
         return object;
     irq_state irq = quarry_port_irq_save();
-    struct cpu_cache *cache = quarry_port_cpu_cache();
+    struct cpu_cache *cache = cpu_cache_here();
     void *oldest = object;
     if (cache->online) { /* else nobody would drain it */
         void **place = &cache->quarantine[cache->quarantine_next];

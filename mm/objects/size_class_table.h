@@ -11,7 +11,7 @@
  *   records  % of the span that its descriptor takes, out of band
  */
 #define SIZE_CLASS_COUNT 81u /* with class 0, the door */
-#define SIZE_CLASS_BYTES_MAX 32768u
+#define SIZE_CLASS_BYTES_MAX 32768
 #define SIZE_CLASS_BATCH_MAX 32u
 #define SIZE_CLASS_STACK_WORDS 5589u /* of all classes */
 

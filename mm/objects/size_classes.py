@@ -109,7 +109,7 @@ def header():
  */
 """]
     out.append(f"#define SIZE_CLASS_COUNT {len(classes) + 1}u /* with class 0, the door */\n")
-    out.append(f"#define SIZE_CLASS_BYTES_MAX {LARGEST}u\n")
+    out.append(f"#define SIZE_CLASS_BYTES_MAX {LARGEST}\n")
     out.append(f"#define SIZE_CLASS_BATCH_MAX {max(c['batch'] for c in classes)}u\n")
     out.append(f"#define SIZE_CLASS_STACK_WORDS {area}u /* of all classes */\n")
     out.append("\n#define SIZE_CLASS_TABLE(ROW) \\\n")

@@ -320,7 +320,7 @@ static void prepare_cpu(unsigned number)
     cpu->finished = cpu->waiting = false;
     cpu->operations = 0;
     cpu->priority = 100 + (unsigned)random_below(&random_source, 100);
-    cpu->state = (struct linux_cpu){.number = number};
+    cpu->state = (struct linux_cpu){.number = number, .block = &linux_blocks[number]};
 }
 
 static void run_cpus(void)
@@ -366,7 +366,8 @@ static void execute(void)
     failed = stopped = false;
     for (unsigned i = 0; i < EXPLORE_CPUS_MAX; i++)
         prepare_cpu(i);
-    outside = linux_cpu = (struct linux_cpu){0};
+    memset(linux_blocks, 0, sizeof linux_blocks);
+    outside = linux_cpu = (struct linux_cpu){.block = &linux_blocks[0]};
     program->setup();
     outside = linux_cpu;
     run_cpus();

@@ -49,6 +49,10 @@ void platform_on_tick(void (*handler)(void));
  */
 unsigned long platform_step(void (*work)(void *argument), void *argument, void (*between)(void));
 
+/* From here on this thread is on CPU `cpu`, on which nothing else of the tests may run meanwhile.
+ */
+void platform_move_to(unsigned cpu);
+
 /* Where the next stop goes, instead of the end of everything: `jump` must not return. */
 typedef void platform_stop_handler(const char *report);
 void platform_on_stop(platform_stop_handler *handler);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The platform of tests on the host. */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include <quarry/frame.h>
@@ -76,12 +77,17 @@ void platform_setup(struct quarry_setup *setup)
 
 void platform_forget_caches(void)
 {
-    linux_cpu.cache = NULL; /* other CPUs' threads have ended */
+    memset(linux_blocks, 0, sizeof linux_blocks); /* other CPUs' threads have ended */
 }
 
 void platform_on_tick(void (*handler)(void))
 {
     (void)handler; /* threads are not interrupted */
+}
+
+void platform_move_to(unsigned cpu)
+{
+    linux_be_cpu(cpu);
 }
 
 unsigned long platform_step(void (*work)(void *argument), void *argument, void (*between)(void))

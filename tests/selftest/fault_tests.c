@@ -205,7 +205,7 @@ static void arm(const struct plan *plan)
  * has given its stacks back. */
 static bool nothing_is_lost(size_t frames_before)
 {
-    if (quarry_port_cpu_cache() != NULL)
+    if (quarry_port_cpu()->cache != NULL)
         test_heap_settle();
     quarry_verify();
     struct quarry_stats stats;

@@ -349,7 +349,7 @@ TEST(cpu_that_was_asked_drains_when_it_misses)
     for (unsigned way = 0; way < 3; way++) {
         void *object = quarry_alloc(100);
         quarry_free(quarry_alloc(200));
-        struct cpu_cache *cache = quarry_port_cpu_cache();
+        struct cpu_cache *cache = quarry_port_cpu()->cache;
         unsigned held = size_class_for(200);
         EXPECT(cpu_cache_held(cache, held) > 0);
         cache->drain_asked = true;

@@ -21,7 +21,8 @@ static bool damaged;
 
 static void allocate_between(void)
 {
-    static const size_t sizes[] = {64, 24, 64, 1024, 64, 40 * KIB, 64, 32 * KIB, 3000};
+    static const size_t sizes[] = {64, 24,       200, 64,       1024, 200,
+                                   64, 40 * KIB, 64,  32 * KIB, 200,  3000};
     unsigned place = turn % HELD;
     unsigned char *object = held[place];
     if (object != NULL) {
@@ -131,25 +132,60 @@ static void give_back_held(void)
     }
 }
 
+/* Nothing may be lost or damaged. */
+static void judge(const struct path *path, const char *kind, unsigned long points, size_t frames)
+{
+    test_note("%s: %s at %lu instructions", path->name, kind, points);
+    quarry_verify();
+    give_back_held();
+    test_heap_settle();
+    quarry_verify();
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPECT(!damaged && stats.small_live_objects == 0 && stats.large_live_objects == 0);
+    EXPECT(stats.arenas == 0 && stats.frames_free == frames);
+}
+
+static void step_through(const struct path *path, const char *kind, void (*between)(void))
+{
+    size_t frames_before = quarry_frame_free_count();
+    damaged = false;
+    unsigned long points = platform_step(path->run, NULL, between);
+    platform_move_to(0);
+    if (points > 0)
+        judge(path, kind, points, frames_before);
+    else
+        test_skip("no single steps on this platform");
+}
+
 TEST(step_interrupt_at_every_instruction)
 {
     test_heap_fresh();
-    size_t frames_before = quarry_frame_free_count();
-    damaged = false;
-    for (unsigned i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        unsigned long points = platform_step(paths[i].run, NULL, allocate_between);
-        if (points == 0) {
-            test_skip("no single steps on this platform");
-            return;
-        }
-        test_note("%s: interrupted at %lu instructions", paths[i].name, points);
-        quarry_verify();
-        give_back_held();
-        test_heap_settle();
-        quarry_verify();
-        struct quarry_stats stats;
-        quarry_stats(&stats);
-        REQUIRE(!damaged && stats.small_live_objects == 0 && stats.large_live_objects == 0);
-        REQUIRE(stats.arenas == 0 && stats.frames_free == frames_before);
+    for (unsigned i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        step_through(&paths[i], "interrupted", allocate_between);
+}
+
+/* ---- a thread that is moved to another CPU wherever it is interrupted ---- */
+
+static void migrate_between(void)
+{
+    allocate_between();
+    platform_move_to(turn % 2);
+    allocate_between();
+}
+
+/* But for the last path: a thread that takes its CPU offline stays on it. */
+TEST(step_migration_at_every_instruction)
+{
+    if (platform_cpu_count() < 2) {
+        test_skip("one CPU");
+        return;
     }
+    test_heap_fresh();
+    platform_move_to(1);
+    EXPECT(quarry_cpu_online(1) == QUARRY_OK);
+    platform_move_to(0);
+    for (unsigned i = 0; i + 1 < sizeof paths / sizeof paths[0]; i++)
+        step_through(&paths[i], "moved", migrate_between);
+    EXPECT(quarry_cpu_adopt(1) == QUARRY_OK);
 }

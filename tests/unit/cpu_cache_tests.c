@@ -13,7 +13,7 @@
 
 static struct cpu_cache *cache(void)
 {
-    return quarry_port_cpu_cache();
+    return cpu_cache_here();
 }
 
 static size_t granted_by_hand(void)
@@ -55,7 +55,7 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
     size_t expected = 0;
     for (size_t count = 0; count < 1000; count++) {
         bool will_miss = cpu_cache_held(cache(), size_class) == 0;
-        objects[count] = cpu_cache_pop(cache(), size_class);
+        objects[count] = quarry_port_pop(size_class);
         EXPECT((objects[count] == NULL) == will_miss);
         if (will_miss) {
             objects[count] = cpu_cache_alloc_missed(size_class);
@@ -69,7 +69,7 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
     /* A full stack: a batch leaves, and the one object comes in. */
     for (size_t i = 0; i < 1000; i++) {
         size_t held = cpu_cache_held(cache(), size_class);
-        if (cpu_cache_push(cache(), size_class, objects[i]))
+        if (quarry_port_push(size_class, objects[i]))
             continue;
         EXPECT(held == class->cache_slots);
         cpu_cache_free_missed(size_class, objects[i]);
@@ -154,7 +154,7 @@ TEST(cpu_cache_donor_gives_a_batch_and_its_surplus)
     REQUIRE(capacity >= batch);
     void *more;
     while (cpu_cache_held(cache(), donor) < capacity && transfer_cache_take(donor, 1, &more) == 1)
-        REQUIRE(cpu_cache_push(cache(), donor, more));
+        REQUIRE(quarry_port_push(donor, more));
     cache()->budget_bytes = cache()->granted_bytes; /* nothing is left for others */
     cache()->next_donor = (uint8_t)donor;
     EXPECT(cpu_cache_alloc_missed(receiver) != NULL);
@@ -181,14 +181,14 @@ TEST(cpu_cache_offline_is_all_doors)
     quarry_cpu_offline();
     EXPECT(!cache()->online && cache()->area == NULL && cache()->granted_bytes == 0);
     for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
-        EXPECT(cache()->top[i] == &cache()->door[0] && cache()->capacity[i] == 0);
-        EXPECT(cpu_cache_pop(cache(), i) == NULL && !cpu_cache_push(cache(), i, cache()));
+        EXPECT(cache()->block->top[i] == &cache()->door[0] && cache()->capacity[i] == 0);
+        EXPECT(quarry_port_pop(i) == NULL && !quarry_port_push(i, cache()));
         EXPECT(cpu_cache_held(cache(), i) == 0);
     }
     cpu_cache_verify(cache());
     EXPECT(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
-        EXPECT(cpu_cache_pop(cache(), i) == NULL && !cpu_cache_push(cache(), i, cache()));
+        EXPECT(quarry_port_pop(i) == NULL && !quarry_port_push(i, cache()));
     EXPECT(cache()->next_donor == 1);
     cpu_cache_verify(cache());
 }

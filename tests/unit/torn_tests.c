@@ -183,7 +183,7 @@ static void pool_counts_pages_wrongly(void)
 
 static struct cpu_cache *cache(void)
 {
-    return quarry_port_cpu_cache();
+    return cpu_cache_here();
 }
 
 static void **bottom(unsigned size_class)
@@ -203,7 +203,7 @@ static void door_is_not_full(void)
 
 static void door_is_elsewhere(void)
 {
-    cache()->top[0] = &cache()->door[1];
+    cache()->block->top[0] = &cache()->door[1];
 }
 
 static void stack_has_no_bottom(void)
@@ -218,7 +218,7 @@ static void stack_has_no_marker(void)
 
 static void stack_holds_more_than_it_may(void)
 {
-    cache()->top[5] += 1;
+    cache()->block->top[5] += 1;
 }
 
 static void grants_do_not_add_up(void)
@@ -233,17 +233,17 @@ static void grants_are_over_the_budget(void)
 
 static void stack_holds_a_foreign_pointer(void)
 {
-    *cache()->top[span->size_class] = &span;
+    *cache()->block->top[span->size_class] = &span;
 }
 
 static void stack_holds_an_interior_pointer(void)
 {
-    *cache()->top[span->size_class] = (char *)small_object + 8;
+    *cache()->block->top[span->size_class] = (char *)small_object + 8;
 }
 
 static void stack_holds_another_class(void)
 {
-    *cache()->top[span->size_class] = large_object;
+    *cache()->block->top[span->size_class] = large_object;
 }
 
 /* ---- frames ---- */

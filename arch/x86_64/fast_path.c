@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The restartable fast path: allocation and freeing without a masked interrupt, a lock or an atomic
+ * instruction.
+ *
+ * Push and pop work on this CPU's stacks (mm/objects/cpu_cache.h), which they find behind GS. Each
+ * is a few loads, and for a push a store that nobody looks at yet, and then one instruction that
+ * commits: it moves the stack's top, in memory, by one place. Whoever interrupts the CPU before
+ * that instruction finds the stack whole, and may push and pop himself, drain the cache, or move
+ * the thread to another CPU. What was loaded is stale then; so the interrupt's entry, which sees by
+ * the saved instruction pointer where the CPU was, sends it back to the sequence's beginning
+ * (quarry_irq_enter()). All that a sequence starts from is still in its registers: it writes none
+ * of them.
+ *
+ *      saved instruction pointer        the CPU goes on at
+ *      first instruction                there: nothing was done yet
+ *      any other up to the commit       the first instruction
+ *      behind the commit                there: it is done
+ *
+ * The commit is one instruction that reads and writes memory. On one CPU it cannot be divided, and
+ * no other CPU ever writes this stack, so it needs no lock prefix.
+ *
+ * A page fault or an NMI in the middle is an interrupt like any other. Interrupts that arrive in
+ * user mode never meet these addresses.
+ *
+ * Instructions, with call and return: quarry_alloc() 13, quarry_free() 15.
+ *
+ * Source: restartable sequences are Bershad, Redell and Ellis, "Fast mutual exclusion for
+ * uniprocessors" (ASPLOS 1992); per-CPU caches on them, TCMalloc and Linux's rseq(2).
+ */
+#include <quarry_arch.h>
+
+#if !QUARRY_MASKED
+
+#include <quarry/config.h>
+#include <quarry/quarry.h>
+
+#include "mm/heap.h"
+
+#define TEXT QUARRY_ARCH_TEXT
+
+/* What the assembly below takes for granted. */
+#define MAP_DIRECT_MAP 0
+#define MAP_BOUND 8
+#define MAP_CLASSES 16
+#define PAGE_SHIFT 12
+_Static_assert(offsetof(struct page_map, direct_map) == MAP_DIRECT_MAP, "as quarry_free reads it");
+_Static_assert(offsetof(struct page_map, bound) == MAP_BOUND, "as quarry_free reads it");
+_Static_assert(offsetof(struct page_map, classes) == MAP_CLASSES, "as quarry_free reads it");
+_Static_assert(FRAME_SHIFT == PAGE_SHIFT, "as quarry_free counts pages");
+_Static_assert(offsetof(struct quarry_cpu, top) == 0, "the stacks' tops begin the block");
+_Static_assert(sizeof(size_class_lookup[0]) == 1, "as quarry_alloc reads it");
+
+/* One stack's top, for the number in a register. */
+#define TOP(number) "%gs:" TEXT(QUARRY_GS_BLOCK) "(,%" number ",8)"
+
+/* A function of the allocator's own, or of its API. */
+#define FUNCTION(name) ".globl " name "\n.type " name ", @function\n" name ":\n"
+
+__asm__(
+    ".pushsection .text\n"
+    ".hidden size_class_lookup, page_map, heap_alloc_slow, heap_free_slow\n"
+    ".hidden quarry_restart_begin, quarry_restart_end\n"
+    ".globl quarry_restart_begin, quarry_restart_end\n"
+    ".balign 64\n"
+    "quarry_restart_begin:\n"
+
+#if QUARRY_HARDEN == 0
+    /* void *quarry_alloc(size_t bytes) */
+    FUNCTION("quarry_alloc") "       cmpq    $" TEXT(
+        SIZE_CLASS_BYTES_MAX) ", %rdi\n"
+                              "       ja      1f\n"
+                              "       leaq    7(%rdi), %rax\n"
+                              "       shrq    $3, %rax\n"
+                              "       leaq    size_class_lookup(%rip), %rcx\n"
+                              "       movzbl  (%rcx,%rax), %esi\n"
+    /* void *quarry_alloc_of(size_t bytes, size_t size_class) */
+    FUNCTION(
+        "quarry_alloc_of") "alloc_first:\n"
+                           "       movq    " TOP(
+                               "rsi") ", %rax\n"
+                                      "       movq    (%rax), %rax\n"
+                                      "       testq   %rax, %rax\n"
+                                      "       je      2f\n"
+                                      "alloc_commit:\n"
+                                      "       subq    $8, " TOP(
+                                          "rsi") "\n"
+                                                 "       ret\n"
+                                                 "1:     xorl    %esi, %esi\n"
+                                                 "2:     xorl    %edx, %edx\n"   /* no flags */
+                                                 "       movq    (%rsp), %rcx\n" /* the caller */
+                                                 "       jmp     heap_alloc_slow\n"
+
+                                                 /* void quarry_free(void *object) */
+                                                 ".balign 64\n" FUNCTION(
+                                                     "quarry_free") "       movq    %rdi, %rax\n"
+                                                                    "       subq    page_map+" TEXT(
+                                                                        MAP_DIRECT_MAP) "(%rip), "
+                                                                                        "%rax\n"
+                                                                                        "       "
+                                                                                        "shrq    "
+                                                                                        "$" TEXT(
+                                                                                            PAGE_SHIFT) ", %rax\n"
+                                                                                                        "       cmpq    page_map+" TEXT(
+                                                                                                            MAP_BOUND) "(%rip), %rax\n"
+                                                                                                                       "       jae     1f\n"
+                                                                                                                       "       movq    page_map+" TEXT(
+                                                                                                                           MAP_CLASSES) "(%rip), %rcx\n"
+                                                                                                                                        "       movzbl  (%rcx,%rax), %esi\n"
+    /* void quarry_free_of(void *object, size_t size_class) */
+    FUNCTION(
+        "quarry_free_of") "free_first:\n"
+                          "       movq    " TOP(
+                              "rsi") ", %rax\n"
+                                     "       cmpq    $1, 8(%rax)\n" /* QUARRY_STACK_END */
+                                     "       je      2f\n"
+                                     "       movq    %rdi, 8(%rax)\n"
+                                     "free_commit:\n"
+                                     "       addq    $8, " TOP(
+                                         "rsi") "\n"
+                                                "       ret\n"
+                                                "1:     xorl    %esi, %esi\n"
+                                                "2:     movq    (%rsp), %rdx\n" /* the caller */
+                                                "       jmp     heap_free_slow\n"
+#endif
+
+                                                /* void *quarry_port_pop(size_t stack) */
+                                                ".balign 64\n" FUNCTION(
+                                                    "quarry_port_pop") "pop_first:\n"
+                                                                       "       movq    " TOP(
+                                                                           "rdi") ", %rax\n"
+                                                                                  "       movq    "
+                                                                                  "(%rax), %rax\n"
+                                                                                  "       testq   "
+                                                                                  "%rax, %rax\n"
+                                                                                  "       je      "
+                                                                                  "1f\n"
+                                                                                  "pop_commit:\n"
+                                                                                  "       subq    "
+                                                                                  "$8, " TOP(
+                                                                                      "rdi") "\n"
+                                                                                             "1:   "
+                                                                                             "  "
+                                                                                             "ret\n"
+
+                                                                                             /* bool
+                                                                                                quarry_port_push(size_t
+                                                                                                stack,
+                                                                                                void
+                                                                                                *object)
+                                                                                              */
+                                                                                             ".bali"
+                                                                                             "gn "
+                                                                                             "64"
+                                                                                             "\n" FUNCTION(
+                                                                                                 "q"
+                                                                                                 "u"
+                                                                                                 "a"
+                                                                                                 "r"
+                                                                                                 "r"
+                                                                                                 "y"
+                                                                                                 "_"
+                                                                                                 "p"
+                                                                                                 "o"
+                                                                                                 "r"
+                                                                                                 "t"
+                                                                                                 "_"
+                                                                                                 "p"
+                                                                                                 "u"
+                                                                                                 "s"
+                                                                                                 "h") "push_first:\n"
+                                                                                                      "       movq    " TOP(
+                                                                                                          "rdi") ", %rcx\n"
+                                                                                                                 "       xorl    %eax, %eax\n"
+                                                                                                                 "       cmpq    $1, 8(%rcx)\n"
+                                                                                                                 "       je      1f\n"
+                                                                                                                 "       movq    %rsi, 8(%rcx)\n"
+                                                                                                                 "       incl    %eax\n"
+                                                                                                                 "push_commit:\n"
+                                                                                                                 "       addq    $8, " TOP(
+                                                                                                                     "rdi") "\n"
+                                                                                                                            "1:     ret\n"
+                                                                                                                            "quarry_restart_end:\n"
+                                                                                                                            ".popsection\n");
+
+_Static_assert((uintptr_t)QUARRY_STACK_END == 1, "as push compares it");
+
+/* From behind `first` to `commit`, both included: to be done again. */
+struct sequence {
+    const char *first;
+    const char *commit;
+};
+
+extern const char alloc_first[], alloc_commit[], free_first[], free_commit[];
+extern const char pop_first[], pop_commit[], push_first[], push_commit[];
+
+/* Out of line: what quarry_irq_enter() found among these functions, but perhaps in no sequence. */
+__attribute__((noinline, cold)) void quarry_restart(uintptr_t *instruction)
+{
+    const struct sequence sequences[] = {
+#if QUARRY_HARDEN == 0
+        {alloc_first, alloc_commit},
+        {free_first, free_commit},
+#endif
+        {pop_first, pop_commit},
+        {push_first, push_commit},
+    };
+    for (size_t i = 0; i < sizeof sequences / sizeof sequences[0]; i++)
+        if (*instruction > (uintptr_t)sequences[i].first &&
+            *instruction <= (uintptr_t)sequences[i].commit)
+            *instruction = (uintptr_t)sequences[i].first;
+}
+
+#endif
