@@ -151,6 +151,12 @@ void platform_move_to(unsigned cpu)
     msr_write(MSR_GS_BASE, (uintptr_t)smp_cpu(cpu));
 }
 
+bool platform_on_pause(void (*handler)(void))
+{
+    (void)handler; /* pausing is an instruction here */
+    return false;
+}
+
 /* ---- single steps ---- */
 
 static void (*between_steps)(void);

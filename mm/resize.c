@@ -65,14 +65,13 @@ size_t quarry_usable_size(const void *object)
     return object != NULL ? usable_bytes("usable size", object) : 0;
 }
 
-/* Whether an object with so many usable bytes can have been asked for with `bytes`. */
+/* Whether an object with so many usable bytes can have been asked for with `bytes`. That the
+ * classes differ is known already, below level 2. */
 static bool size_fits(unsigned size_class, size_t bytes, size_t usable)
 {
     if (QUARRY_HARDEN >= 2)
         return bytes == usable;
-    if (size_class != 0)
-        return size_class == size_class_for(bytes);
-    return bytes > SIZE_CLASS_BYTES_MAX - HARDEN_TAIL_BYTES &&
+    return size_class == 0 && bytes > SIZE_CLASS_BYTES_MAX - HARDEN_TAIL_BYTES &&
            round_up(bytes + HARDEN_TAIL_BYTES, FRAME_BYTES) == usable + HARDEN_TAIL_BYTES;
 }
 

@@ -53,6 +53,10 @@ unsigned long platform_step(void (*work)(void *argument), void *argument, void (
  */
 void platform_move_to(unsigned cpu);
 
+/* Calls `handler` whenever a CPU waits for another; NULL: not any more. False where the machine
+ * cannot do it. */
+bool platform_on_pause(void (*handler)(void));
+
 /* Where the next stop goes, instead of the end of everything: `jump` must not return. */
 typedef void platform_stop_handler(const char *report);
 void platform_on_stop(platform_stop_handler *handler);

@@ -85,6 +85,12 @@ void platform_on_tick(void (*handler)(void))
     (void)handler; /* threads are not interrupted */
 }
 
+bool platform_on_pause(void (*handler)(void))
+{
+    host_on_pause(handler);
+    return true;
+}
+
 void platform_move_to(unsigned cpu)
 {
     linux_be_cpu(cpu);

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Small changes to mm/, one at a time: do the tests see each?
 
-    mutate.py --flags FLAGS [--count 1000] [--seed 1] [--jobs 2] [--only TEXT] [--list]
+    mutate.py --flags FLAGS [--count 1000] [--seed 1] [--jobs 2] [--only TEXT] [--again FILE] [--list]
 
 A mutant is one change at one place: an operator, a constant, a condition turned round, a dropped
 statement, another return value, a weaker memory order. A sample of all that are possible, drawn
 with the seed, is built and tested, each in several flavours of the build (FLAVOURS), until one
 flavour's tests fail, stop or take too long: killed. A mutant whose object code is that of the
-original in every flavour is no change at all and is drawn anew.
+original in every flavour is no change at all and is drawn anew. With --again only the survivors
+that an earlier run printed into FILE are tried.
 
 Survivors are compared with survivors.txt: those that stand there, each with the reason why no
 test can tell, are "explained". The score is killed / (tried - explained): what is equivalent to the
@@ -60,6 +61,8 @@ FLAVOURS = [
     Flavour("explore", ["-O1", "-DQUARRY_EXPLORE=1", "-UQUARRY_DRAIN_WAIT_ROUNDS",
                         "-DQUARRY_DRAIN_WAIT_ROUNDS=3"], EXPLORE,
             [(["bound=2", "executions=100", "random=10"], 30)]),
+    Flavour("asan", ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"], HOST,
+            [(["first"], 60)]),
     Flavour("tsan", ["-O1", "-fsanitize=thread"], HOST, [(["first", "stress"], 60)]),
 ]
 
@@ -290,6 +293,9 @@ def try_mutant(common, flavours, mutant, includers):
 
 # ---- the committed list ----
 
+SURVIVOR = "# for survivors.txt: "
+
+
 def describe(mutant):
     return f"{mutant.path} | {mutant.old.strip()} | {mutant.kind}"
 
@@ -314,6 +320,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="")
+    parser.add_argument("--again")
     parser.add_argument("--flavours", default=",".join(f.name for f in FLAVOURS))
     parser.add_argument("--list", action="store_true", help="only print the sample")
     options = parser.parse_args()
@@ -322,6 +329,10 @@ def main():
     flavours = [f for f in FLAVOURS if f.name in options.flavours.split(",")]
     mutants = list(all_mutants(options.only))
     random.Random(options.seed).shuffle(mutants)
+    if options.again:
+        text = pathlib.Path(options.again).read_text()
+        wanted = {line.partition(SURVIVOR)[2] for line in text.splitlines() if SURVIVOR in line}
+        mutants = [mutant for mutant in mutants if describe(mutant) in wanted]
     print(f"# {len(mutants)} changes are possible; {options.count} are tried", flush=True)
     if options.list:
         for mutant in mutants[:options.count]:
@@ -367,7 +378,7 @@ def main():
     for verdict, number in sorted(kinds.items()):
         print(f"# {verdict}: {number}")
     for mutant in unexplained:
-        print(f"# for survivors.txt: {describe(mutant)}")
+        print(SURVIVOR + describe(mutant))
     print(f"{tried()} mutants: {tally['killed']} killed, {tally['survived']} survived, of them "
           f"{tally['explained']} explained; score {score:.1f}%")
     sys.exit(0 if not unexplained and score >= GOAL else 1)

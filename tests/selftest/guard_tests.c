@@ -42,6 +42,11 @@ static void touch(const volatile unsigned char *byte)
     (void)*byte;
 }
 
+static uintptr_t guard_page(unsigned number)
+{
+    return guard_pages.base + number * QUARRY_FRAME_BYTES;
+}
+
 /* ---- programs ---- */
 
 static void read_after_free(void *unused)
@@ -103,6 +108,24 @@ static void write_into_the_gap_before(void *unused)
     unsigned char *object = guarded(64, true);
     object[-3] = 1;
     quarry_free(object);
+}
+
+static void write_to_the_last_byte(void *unused)
+{
+    (void)unused;
+    start(1);
+    unsigned char *object = guarded(100, false);
+    object[QUARRY_FRAME_BYTES - 1] = 1;
+    quarry_free(object);
+}
+
+static void free_interior_of_freed(void *unused)
+{
+    (void)unused;
+    start(1);
+    unsigned char *object = guarded(100, false);
+    quarry_free(object);
+    quarry_free(object + 8);
 }
 
 static void free_twice(void *unused)
@@ -173,6 +196,11 @@ static const struct program programs[] = {
     {write_into_the_gap_before, "quarry: underflow: somebody wrote to 0x\n"
                                 "  place    3 bytes before its start\n"
                                 "[01] ca ca"},
+    {write_to_the_last_byte, "quarry: overflow: somebody wrote to 0x\n"
+                             "  place    4095 bytes behind its start\n"
+                             "ca [01]"},
+    {free_interior_of_freed, "quarry: bad free: no guarded object begins there\n"
+                             ", 100 bytes, guarded, freed\n"},
     {free_twice, "quarry: bad free: double free\n"
                  "  address  0x\n"
                  ", 100 bytes, guarded, freed\n"
@@ -275,6 +303,24 @@ TEST(guard_pages_are_sampled)
     quarry_verify();
 }
 
+/* Pages and table are the heap's own, and nobody is guarded any more after the end. */
+TEST(guard_pages_take_what_they_use_and_can_be_stopped)
+{
+    test_heap_fresh();
+    size_t before = quarry_frame_free_count();
+    EXPECT(quarry_guard_start(1) == QUARRY_OK);
+    uintptr_t end = guard_pages.base + (before - quarry_frame_free_count()) * QUARRY_FRAME_BYTES;
+    uintptr_t table = (uintptr_t)guard_pages.objects;
+    EXPECT(table >= guard_page(2 * QUARRY_GUARD_OBJECTS + 1) &&
+           table + QUARRY_GUARD_OBJECTS * sizeof(struct guarded) <= end);
+    quarry_guard_stop();
+    quarry_cpu_offline();
+    void *object = quarry_alloc(10);
+    EXPECT(!guard_pages_have(object) && guard_pages_live() == 0);
+    quarry_free(object);
+    EXPECT(quarry_cpu_online(0) == QUARRY_OK);
+}
+
 TEST(guard_pages_want_a_port_and_memory)
 {
     test_heap_fresh();
@@ -340,47 +386,7 @@ TEST(guard_pages_serve_all_cpus)
     test_heap_fresh();
 }
 
-/* ---- who called whom ---- */
-
-static struct call_stack taken_stack;
-
-static __attribute__((noinline)) void innermost(void)
-{
-    call_stack_take(&taken_stack, __builtin_return_address(0));
-    __asm__ volatile("" : : : "memory");
-}
-
-static __attribute__((noinline)) void middle(void)
-{
-    innermost();
-    __asm__ volatile("" : : : "memory"); /* no tail call */
-}
-
-static bool is_in(const void *instruction, void (*function)(void))
-{
-    return (uintptr_t)instruction > (uintptr_t)function &&
-           (uintptr_t)instruction < (uintptr_t)function + 64;
-}
-
-TEST(call_stack_has_the_callers_callers)
-{
-    middle();
-    EXPECT(is_in(taken_stack.callers[0], middle));
-    EXPECT((taken_stack.callers[1] != NULL) == QUARRY_FRAME_POINTERS);
-    if (QUARRY_FRAME_POINTERS)
-        EXPECT(is_in(taken_stack.callers[1], call_stack_has_the_callers_callers) ||
-               taken_stack.callers[2] != NULL);
-    /* A caller that is none of the stack's: it is all that is known. */
-    call_stack_take(&taken_stack, &taken_stack);
-    EXPECT(taken_stack.callers[0] == &taken_stack && taken_stack.callers[1] == NULL);
-}
-
 /* ---- whose fault it was: the pages between two objects ---- */
-
-static uintptr_t guard_page(unsigned number)
-{
-    return guard_pages.base + number * QUARRY_FRAME_BYTES;
-}
 
 static uintptr_t touched;
 
@@ -410,6 +416,24 @@ static void fault_beside_the_freed(void *argument)
     fault_there(NULL);
 }
 
+/* Every place was used once; the last of them is freed, and so are the others. */
+static void fault_behind_the_last(void *argument)
+{
+    start(1);
+    for (unsigned i = 0; i < QUARRY_GUARD_OBJECTS; i++)
+        quarry_free(quarry_alloc(30));
+    touched = guard_page(2 * QUARRY_GUARD_OBJECTS) + *(const unsigned *)argument;
+    fault_there(NULL);
+}
+
+static void fault_before_the_first(void *argument)
+{
+    start(1);
+    quarry_free(quarry_alloc(30));
+    touched = guard_page(0) + *(const unsigned *)argument;
+    fault_there(NULL);
+}
+
 static void fault_at_the_ends(void *argument)
 {
     start(1);
@@ -434,4 +458,8 @@ TEST(guard_pages_name_the_nearest_object)
     test_expect_stop(fault_at_the_ends, (void *)&first_page,
                      "underflow\n, 10 bytes, guarded, allocated");
     test_expect_stop(fault_at_the_ends, (void *)&last_page, "guarded, never given out");
+    test_expect_stop(fault_behind_the_last, (void *)&high,
+                     "use after free\n, 30 bytes, guarded, freed");
+    test_expect_stop(fault_before_the_first, (void *)&high,
+                     "use after free\n, 30 bytes, guarded, freed");
 }

@@ -66,6 +66,32 @@ static void write_before(void *unused)
     quarry_free(object);
 }
 
+/* The second object of a span: the fence before it is the first's. */
+static void write_before_the_second(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(104);
+    while ((uintptr_t)object % QUARRY_FRAME_BYTES != 112)
+        object = quarry_alloc(104);
+    object[-1] ^= 0xff;
+    quarry_free(object);
+}
+
+/* The fence of an object that is free: seen by whoever gets it next. No neighbour is freed. */
+static void write_behind_the_freed(void *unused)
+{
+    static unsigned char *objects[1000];
+    (void)unused;
+    size_t count = quarry_alloc_batch(104, 1000, (void **)objects);
+    unsigned char *object = objects[0];
+    quarry_free(object);
+    object[104] ^= 0xff;
+    for (size_t i = 1; i < count; i++)
+        if (objects[i] + QUARRY_FRAME_BYTES < object || objects[i] > object + QUARRY_FRAME_BYTES)
+            quarry_free(objects[i]);
+    quarry_alloc_batch(104, 1000, (void **)objects);
+}
+
 static void write_after_free(void *unused)
 {
     (void)unused;
@@ -95,6 +121,14 @@ static void write_behind_large(void *unused)
     (void)unused;
     unsigned char *object = quarry_alloc(102392);
     object[102392] ^= 0xff;
+    quarry_free(object);
+}
+
+static void write_to_the_end_of_large(void *unused)
+{
+    (void)unused;
+    unsigned char *object = quarry_alloc(102392);
+    object[102399] ^= 0xff;
     quarry_free(object);
 }
 
@@ -186,6 +220,15 @@ static const struct program programs[] = {
          "  byte     0x*, 1 bytes before its start\n  span*\n  bytes*",
          "quarry: underflow: bytes before an object were overwritten\n  seen by  free\n  object*\n"
          "  byte     0x*, 1 bytes before its start\n  span*\n  asked*\n  bytes*")},
+    {write_before_the_second,
+     BY_LEVEL("quarry: underflow: *\n  seen by  free\n  object   0x*, slot 1\n*\n*\n*",
+              "quarry: underflow: *\n  seen by  free\n  object   0x*, slot 1\n*\n*\n*\n*")},
+    {write_behind_the_freed,
+     BY_LEVEL("quarry: overflow: *\n  seen by  allocation\n*\n*\n*\n*",
+              "quarry: overflow: *\n  seen by  allocation\n*\n*\n*\n*\n*\n*")},
+    {write_to_the_end_of_large,
+     BY_LEVEL("quarry: overflow: *\n  seen by  free\n*\n*\n*\n  bytes    0x*]",
+              "quarry: overflow: *\n  seen by  free\n*\n*\n*\n*\n  bytes    0x*]")},
     {write_after_free,
      BY_LEVEL("quarry: use after free: a freed object was overwritten\n"
               "  seen by  *\n"
@@ -431,6 +474,7 @@ TEST(leaks_are_told_by_who_allocated_them)
     test_heap_fresh();
     void *before = allocate_here(50);
     size_t mark = quarry_leak_mark();
+    EXPECT(mark == 1); /* of this heap; those before had marks of their own */
     void *kept[7];
     for (unsigned i = 0; i < 5; i++)
         kept[i] = allocate_here(100);

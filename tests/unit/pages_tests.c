@@ -36,6 +36,8 @@ TEST(metadata_pool_gives_distinct_items_and_all_pages_back)
     EXPECT(pool.pages == 1);
     metadata_pool_drain(&pool);
     EXPECT(pool.pages == 0 && quarry_frame_free_count() == frames_before);
+    metadata_pool_init(&pool, 65);
+    EXPECT(pool.item_bytes == 128);
 }
 
 /* ---- the page heap ---- */
@@ -94,6 +96,81 @@ TEST(page_heap_prefers_the_fuller_of_equals)
     page_heap_verify();
 }
 
+/* The same, where the emptier one comes last. */
+TEST(page_heap_lets_the_emptier_of_equals_wait)
+{
+    test_heap_fresh();
+    struct span *low[3];
+    struct span *high[3];
+    for (unsigned i = 0; i < 3; i++)
+        low[i] = span_create_large(i == 0 ? 256 : 128, 1); /* one arena, all of it */
+    for (unsigned i = 0; i < 3; i++)
+        high[i] = span_create_large(i == 0 ? 256 : 128, 1);
+    REQUIRE(low[2] != NULL && high[2] != NULL);
+    size_t low_arena = low[0]->first_page / ARENA_PAGES;
+    EXPECT(low[2]->first_page / ARENA_PAGES == low_arena);
+    EXPECT(high[0]->first_page / ARENA_PAGES == high[2]->first_page / ARENA_PAGES);
+    REQUIRE(span_resize(high[0], 255)); /* a page to spare, but no longer run than below */
+    span_destroy(low[1]);
+    span_destroy(high[2]);
+    struct span *taken = span_create_large(128, 1);
+    REQUIRE(taken != NULL);
+    EXPECT(taken->first_page / ARENA_PAGES == low_arena);
+    page_heap_verify();
+}
+
+/* Objects of whole pages stand side by side: nothing is wasted on an alignment nobody asked for. */
+TEST(page_heap_wastes_nothing_between_large_objects)
+{
+    test_heap_fresh();
+    char *first = quarry_alloc(33 * QUARRY_FRAME_BYTES);
+    char *second = quarry_alloc(33 * QUARRY_FRAME_BYTES);
+    size_t each = (33 + (QUARRY_HARDEN > 0)) * (size_t)QUARRY_FRAME_BYTES;
+    REQUIRE(first != NULL && second != NULL);
+    EXPECT((size_t)(second > first ? second - first : first - second) == each);
+}
+
+TEST(page_heap_counts_the_busiest_moment)
+{
+    test_heap_fresh();
+    struct span *spans[3];
+    for (unsigned i = 0; i < 3; i++)
+        spans[i] = span_create_large(ARENA_PAGES, 1);
+    REQUIRE(spans[2] != NULL);
+    EXPECT(page_heap.busy_peak == 3);
+    for (unsigned i = 0; i < 3; i++)
+        span_destroy(spans[i]);
+    EXPECT(page_heap.busy_peak == 3 && page_heap.idle_arenas == 3);
+}
+
+/* A page map that ends: what lies behind it is foreign, whatever its byte says. */
+TEST(page_map_ends_at_its_bound)
+{
+    test_heap_fresh();
+    quarry_free(quarry_alloc(100));
+    size_t bound = page_map.bound;
+    REQUIRE(bound > 0 && bound <= page_map.capacity);
+    EXPECT(page_map_class((void *)page_address(bound - 1)) == page_map.classes[bound - 1]);
+    if (bound < page_map.capacity)
+        page_map.classes[bound] = 5;
+    EXPECT(page_map_class((void *)page_address(bound)) == 0);
+    EXPECT(page_map_arena(bound) == NULL);
+}
+
+/* An object of several windows, which need no tables, is cut right behind a window's first page. */
+TEST(page_heap_cuts_behind_the_first_page_of_a_window)
+{
+    test_heap_fresh();
+    struct span *span = span_create_large(2 * ARENA_PAGES, 1);
+    REQUIRE(span != NULL && span->first_page % ARENA_PAGES == 0);
+    EXPECT(span_resize(span, ARENA_PAGES + 1));
+    page_heap_verify();
+    EXPECT(arena_span(span->first_page + ARENA_PAGES) == span);
+    EXPECT(arena_span(span->first_page + ARENA_PAGES + 1) == NULL);
+    span_destroy(span);
+    page_heap_verify();
+}
+
 /*
  * The last resort for aligned runs: no arena has a run so long that an aligned one must be in it,
  * and there is no more memory, but some arena has one all the same.
@@ -120,9 +197,9 @@ TEST(page_heap_searches_for_aligned_runs_at_the_end)
     span_destroy(low[1]);
     span_destroy(low[2]);
     EXPECT(page_heap_alloc(16, 16, low[0]) == NO_FRAME);
-    /* 24 pages in the other arena, from page 40 on: 48 to 63 is what is wanted. */
+    /* 17 pages in the other arena, from page 47 on: 48 to 63 is what is wanted. */
     size_t wanted = high[6]->first_page;
-    span_destroy(high[5]);
+    REQUIRE(span_resize(high[5], 7));
     span_destroy(high[6]);
     span_destroy(high[7]);
     EXPECT(wanted % 16 == 0 && page_heap_alloc(16, 16, high[0]) == wanted);
@@ -309,6 +386,19 @@ TEST(scavenger_keeps_what_a_saw_tooth_load_needs)
         REQUIRE(scavenger_step() == 0);
     }
     EXPECT(page_heap.arenas == peak && page_heap.idle_arenas == peak);
+}
+
+/* Three arenas are here, two were needed lately: one goes. */
+TEST(scavenger_gives_back_no_more_than_the_surplus)
+{
+    test_heap_fresh();
+    make_peak(3);
+    for (unsigned step = 0; step < SCAVENGER_STEPS_REMEMBERED; step++) {
+        EXPECT(scavenger_step() == 0);
+        make_peak(2);
+    }
+    EXPECT(scavenger_step() == ARENA_PAGES);
+    EXPECT(page_heap.arenas == 2);
 }
 
 TEST(scavenger_gives_a_past_peak_back_a_little_at_a_time)

@@ -241,6 +241,13 @@ static void stack_holds_an_interior_pointer(void)
     *cache()->block->top[span->size_class] = (char *)small_object + 8;
 }
 
+/* The span's last slot was never handed out. */
+static void stack_holds_a_free_slot(void)
+{
+    size_t offset = (size_t)(span->slots - 1) * span->object_bytes;
+    *cache()->block->top[span->size_class] = (void *)(span_address(span) + offset);
+}
+
 static void stack_holds_another_class(void)
 {
     *cache()->block->top[span->size_class] = large_object;
@@ -330,6 +337,7 @@ static const struct tear tears[] = {
     {stack_holds_a_foreign_pointer, "bad free (found in a CPU's cache): foreign pointer"},
     {stack_holds_an_interior_pointer, "bad free (found in a CPU's cache): interior pointer"},
     {stack_holds_another_class, "bad free (found in a CPU's cache)"},
+    {stack_holds_a_free_slot, "bad free (found in a CPU's cache): "},
     {child_counts_wrongly, "has the entry"},
     {huge_child_has_a_taken_frame, "has the entry"},
     {tree_counts_wrongly, "free frames and"},
@@ -373,10 +381,19 @@ static void free_into_another_class(void *argument)
     quarry_scavenge();
 }
 
+static void ask_in_another_class(void *argument)
+{
+    (void)argument;
+    build();
+    page_map_set_class(span->first_page, span->pages, span->size_class + 1u);
+    quarry_usable_size(small_object);
+}
+
 TEST(torn_page_map_is_seen_by_free)
 {
     test_heap_fresh();
     test_expect_stop(free_into_nothing, NULL, "quarry: bad free: pointer to free memory");
+    test_expect_stop(ask_in_another_class, NULL, "quarry: bad usable size");
     if (QUARRY_HARDEN ==
         0) /* from level 1 on the span's own class is believed, and that is right */
         test_expect_stop(free_into_another_class, NULL,

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Call stacks: who is found, how far, and how it is printed. */
+#include "mm/guard/call_stack.h"
+
+#include <quarry/config.h>
+
+#include "lib/check.h"
+#include "tests/framework/test.h"
+
+/* What lies behind the stack must stay as it was. */
+static struct {
+    struct call_stack stack;
+    uintptr_t behind;
+} taken;
+
+#define KEEP_FRAME __asm__ volatile("" : : : "memory") /* and no tail call */
+
+static __attribute__((noinline)) void innermost(void)
+{
+    call_stack_take(&taken.stack, __builtin_return_address(0));
+    KEEP_FRAME;
+}
+
+static __attribute__((noinline)) void middle(void)
+{
+    innermost();
+    KEEP_FRAME;
+}
+
+static __attribute__((noinline)) void outermost(void)
+{
+    middle();
+    KEEP_FRAME;
+}
+
+static __attribute__((noinline)) void deep(unsigned depth)
+{
+    if (depth == 0)
+        innermost();
+    else
+        deep(depth - 1);
+    KEEP_FRAME;
+}
+
+static bool is_in(const void *instruction, void (*function)(void))
+{
+    return (uintptr_t)instruction > (uintptr_t)function &&
+           (uintptr_t)instruction < (uintptr_t)function + 64;
+}
+
+TEST(call_stack_has_the_callers_callers)
+{
+    outermost();
+    EXPECT(is_in(taken.stack.callers[0], middle));
+    EXPECT((taken.stack.callers[1] != NULL) == QUARRY_FRAME_POINTERS);
+    if (QUARRY_FRAME_POINTERS) {
+        EXPECT(is_in(taken.stack.callers[1], outermost));
+        EXPECT(taken.stack.callers[2] != NULL);
+        EXPECT(taken.stack.callers[2] != taken.stack.callers[1]);
+    }
+    /* A caller that is none of the stack's: it is all that is known. */
+    call_stack_take(&taken.stack, &taken);
+    EXPECT(taken.stack.callers[0] == &taken && taken.stack.callers[1] == NULL);
+}
+
+TEST(call_stack_ends_where_it_is_full)
+{
+    taken.behind = 4711;
+    deep(3 * CALL_STACK_DEPTH);
+    EXPECT((taken.stack.callers[CALL_STACK_DEPTH - 1] != NULL) == QUARRY_FRAME_POINTERS);
+    EXPECT(taken.behind == 4711);
+}
+
+static void print_full_stack(void *unused)
+{
+    (void)unused;
+    for (uintptr_t i = 0; i < CALL_STACK_DEPTH; i++)
+        taken.stack.callers[i] = (void *)(0x1000 + i);
+    taken.behind = 4711;
+    quarry_report_begin();
+    quarry_report_add("a report");
+    call_stack_add("called by", &taken.stack);
+    quarry_report_stop();
+}
+
+TEST(call_stack_is_printed_whole)
+{
+    _Static_assert(CALL_STACK_DEPTH == 8, "as many lines as below");
+    test_heap_fresh();
+    test_expect_report(print_full_stack, NULL,
+                       "a report\n  called by\n    0x*1000\n    0x*1001\n    0x*1002\n    0x*1003\n"
+                       "    0x*1004\n    0x*1005\n    0x*1006\n    0x*1007");
+}

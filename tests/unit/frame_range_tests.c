@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs of frames at the borders of children and trees, and the exact words of frame reports. */
+#include <quarry/config.h>
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+
+#include "lib/fault.h"
+#include "lib/format.h"
+#include "mm/frames/frame_api.h"
+#include "tests/framework/test.h"
+#include "tests/unit/fake_frames.h"
+
+#define U QUARRY_MEMORY_USABLE
+#define C QUARRY_MEMORY_RECLAIMABLE
+
+/* The second tree's first byte: the first tree is used last. */
+#define BASE ((uint64_t)TREE_FRAMES * FRAME_BYTES)
+#define BYTES(frames) ((uint64_t)(frames)*FRAME_BYTES)
+
+static struct fake_frames *make(const struct quarry_memory_region *regions, size_t count)
+{
+    test_heap_fresh();
+    struct fake_frames *fake = fake_frames_create(regions, count, 1);
+    EXPECT(fake != NULL);
+    return fake;
+}
+
+TEST(frame_range_keeps_the_first_tree_for_last)
+{
+    const struct quarry_memory_region all[] = {{0, 2 * BASE, U}};
+    struct fake_frames *fake = make(all, 1);
+    EXPECT(frame_allocator_alloc_range(&fake->allocator, 600, 1, 0) == TREE_FRAMES);
+    EXPECT(frame_allocator_alloc_range(&fake->allocator, 600, 1, TREE_FRAMES) < TREE_FRAMES);
+    frame_allocator_verify(&fake->allocator);
+    fake_frames_destroy(fake);
+}
+
+/* Memory from the last frame of a child to the end of the next. */
+TEST(frame_range_from_the_last_frame_of_a_child)
+{
+    const struct quarry_memory_region region[] = {
+        {BASE + BYTES(CHILD_FRAMES - 1), BYTES(1 + CHILD_FRAMES), U}};
+    struct fake_frames *fake = make(region, 1);
+    struct frame_allocator *allocator = &fake->allocator;
+    size_t first = frame_allocator_alloc_range(allocator, 1 + CHILD_FRAMES, 1, 0);
+    EXPECT(first == TREE_FRAMES + CHILD_FRAMES - 1);
+    frame_allocator_verify(allocator);
+    EXPECT(frame_allocator_free_count(allocator) == 0);
+    frame_allocator_free_range(allocator, 0, first, 1 + CHILD_FRAMES);
+    frame_allocator_verify(allocator);
+    EXPECT(frame_allocator_free_count(allocator) == 1 + CHILD_FRAMES);
+    fake_frames_destroy(fake);
+}
+
+/* Somebody else was faster with the last frame of a child: the next child is tried, not the one
+ * behind it. */
+TEST(frame_range_goes_on_behind_a_lost_frame)
+{
+    if (!QUARRY_FAULTS) {
+        test_skip("QUARRY_FAULTS is 0");
+        return;
+    }
+    const struct quarry_memory_region region[] = {
+        {BASE + BYTES(CHILD_FRAMES - 1), BYTES(1 + CHILD_FRAMES), U}};
+    struct fake_frames *fake = make(region, 1);
+    fault_arm(1u << FAULT_CLAIM_PIECE, 1, 1);
+    size_t first = frame_allocator_alloc_range(&fake->allocator, CHILD_FRAMES, 1, 0);
+    fault_disarm();
+    EXPECT(first == TREE_FRAMES + CHILD_FRAMES);
+    frame_allocator_verify(&fake->allocator);
+    fake_frames_destroy(fake);
+}
+
+/* Half of a child is there from the start, the other half joins late: then it is a huge frame. */
+TEST(frame_late_memory_makes_a_child_whole)
+{
+    const struct quarry_memory_region halves[] = {{BASE, BYTES(CHILD_FRAMES / 2), U},
+                                                  {BASE + BYTES(CHILD_FRAMES / 2),
+                                                   BYTES(CHILD_FRAMES / 2), C}};
+    struct fake_frames *fake = make(halves, 2);
+    struct frame_allocator *allocator = &fake->allocator;
+    EXPECT(frame_allocator_alloc(allocator, 0, CHILD_SHIFT) == NO_FRAME);
+    EXPECT(frame_allocator_reclaim(allocator, &fake->map) == CHILD_FRAMES / 2);
+    EXPECT(frame_allocator_alloc(allocator, 0, CHILD_SHIFT) == TREE_FRAMES);
+    fake_frames_destroy(fake);
+}
+
+/* ---- what reports say ---- */
+
+static void free_twice(void *argument)
+{
+    struct frame_allocator *allocator = &((struct fake_frames *)argument)->allocator;
+    size_t frame = frame_allocator_alloc(allocator, 0, 3);
+    frame_allocator_free(allocator, 0, frame, 3);
+    frame_allocator_free(allocator, 0, frame, 3);
+}
+
+static void count_one_too_many(void *argument)
+{
+    struct frame_allocator *allocator = &((struct fake_frames *)argument)->allocator;
+    frame_frontier_advance(allocator);
+    allocator->trees[1]++;
+    frame_allocator_verify(allocator);
+}
+
+static void free_between_frames(void *unused)
+{
+    (void)unused;
+    quarry_frame_free(quarry_frame_alloc(3) + 1, 3);
+}
+
+TEST(frame_reports_have_the_right_figures)
+{
+    const struct quarry_memory_region child[] = {{BASE, BYTES(CHILD_FRAMES), U}};
+    char expected[160];
+    format_text(expected, sizeof expected,
+                "quarry: double free of 8 frames at %#lx: the frame at %#lx is free already", BASE,
+                BASE);
+    test_expect_report(free_twice, make(child, 1), expected);
+    test_expect_report(count_one_too_many, make(child, 1),
+                       "quarry: tree 1 counts 513 free frames and 0 reserved, its children 512");
+    test_heap_fresh();
+    test_expect_report(free_between_frames, NULL,
+                       "quarry: bad free of 8 frames at 0x*1: no such frames");
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* The heap as a whole: figures that are not about objects, CPUs that fail or are late, addresses in
+ * reports. */
+#include <quarry/config.h>
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+
+#include "lib/fault.h"
+#include "lib/format.h"
+#include "mm/frames/frame_api.h"
+#include "mm/objects/cpu_cache.h"
+#include "mm/pages/page_map.h"
+#include "tests/framework/platform.h"
+#include "tests/framework/test.h"
+
+TEST(stats_count_what_the_heap_itself_takes)
+{
+    test_heap_fresh();
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    size_t lost_before = stats.lost_bytes;
+    EXPECT(stats.boot_bytes >= page_map.capacity);
+    frames.map.usable.lost_frames += 3;
+    frames.map.reclaimable.lost_frames += 5;
+    quarry_stats(&stats);
+    EXPECT(stats.lost_bytes == lost_before + 8 * (size_t)QUARRY_FRAME_BYTES);
+    test_heap_fresh();
+}
+
+TEST(drain_empties_the_own_cache_too)
+{
+    test_heap_fresh();
+    quarry_free(quarry_alloc(100));
+    EXPECT(cpu_cache_held(cpu_cache_here(), size_class_for(100)) > 0);
+    EXPECT(quarry_drain() == 0);
+    EXPECT(cpu_cache_held(cpu_cache_here(), size_class_for(100)) == 0);
+}
+
+/* A CPU that answers, but only after a while. */
+static unsigned pauses;
+
+static void answer_at_the_third_pause(void)
+{
+    if (++pauses != 3)
+        return;
+    platform_move_to(1);
+    quarry_drain_interrupt();
+    platform_move_to(0);
+}
+
+TEST(drain_waits_for_a_cpu_that_is_late)
+{
+    test_heap_fresh();
+    if (!platform_on_pause(answer_at_the_third_pause)) {
+        test_skip("nobody can be late here");
+        return;
+    }
+    platform_move_to(1);
+    EXPECT(quarry_cpu_online(1) == QUARRY_OK);
+    platform_move_to(0);
+    pauses = 0;
+    EXPECT(quarry_drain() == 0 && pauses == 3);
+    platform_on_pause(NULL);
+    EXPECT(quarry_cpu_adopt(1) == QUARRY_OK);
+}
+
+TEST(cpu_online_says_that_memory_is_gone)
+{
+    if (!QUARRY_FAULTS) {
+        test_skip("QUARRY_FAULTS is 0");
+        return;
+    }
+    test_heap_fresh();
+    quarry_cpu_offline();
+    fault_arm_every(1u << FAULT_RANGE, 1);
+    EXPECT(quarry_cpu_online(0) == QUARRY_NO_MEMORY);
+    fault_disarm();
+    void *object = quarry_alloc(10);
+    EXPECT(object != NULL);
+    quarry_free(object);
+    EXPECT(quarry_cpu_online(0) == QUARRY_OK);
+}
+
+/* ---- addresses in reports: the program writes down what the report must say ---- */
+
+static char expected[400];
+
+static void free_large_twice(void *unused)
+{
+    (void)unused;
+    void *neighbour = quarry_alloc(100000);
+    uintptr_t object = (uintptr_t)quarry_alloc(100000);
+    size_t page = page_of_address((void *)object);
+    format_text(expected, sizeof expected,
+                "*\n  address  %p\n  arena    %#zx\n"
+                "  state    its page is in no span: freed already, or never given out",
+                (void *)object, page_address(page - page % ARENA_PAGES));
+    quarry_free((void *)object);
+    quarry_free((void *)object);
+    quarry_free(neighbour);
+}
+
+static void ask_for_interior(void *unused)
+{
+    (void)unused;
+    quarry_alloc(100);
+    uintptr_t object = (uintptr_t)quarry_alloc(100);
+    format_text(expected, sizeof expected,
+                QUARRY_HARDEN == 2 ? "*\n  address  %p\n*\n  object   %#zx, slot *\n*\n*"
+                                   : "*\n  address  %p\n*\n  object   %#zx, slot *\n*",
+                (void *)(object + 8), object);
+    quarry_usable_size((void *)(object + 8));
+}
+
+TEST(reports_have_the_right_addresses)
+{
+    test_heap_fresh();
+    test_expect_report(free_large_twice, NULL, expected);
+    test_expect_report(ask_for_interior, NULL, expected);
+}
