@@ -216,8 +216,8 @@ def build_originals(common, flavours, jobs):
 
 def link(flavour, replaced, output):
     objects = [str(replaced.get(source, object_of(flavour, source))) for source in flavour.sources]
-    thread = ["-fsanitize=thread"] if "-fsanitize=thread" in flavour.flags else []
-    subprocess.run(["gcc", "-pthread", *thread, "-o", str(output), *objects], check=True,
+    sanitizers = [flag for flag in flavour.flags if flag.startswith("-fsanitize=")]
+    subprocess.run(["gcc", "-pthread", *sanitizers, "-o", str(output), *objects], check=True,
                    stderr=subprocess.DEVNULL)
 
 
