@@ -23,9 +23,9 @@ _Static_assert(SIZE_CLASS_COUNT <= QUARRY_CPU_STACKS, "a CPU's block has a stack
 static struct cpu_cache *caches; /* one per CPU that may come online */
 static unsigned cache_count;
 
-/* ---- one stack ---- */
+/* ---- one stack: interrupts are off and the cache is this CPU's, or the CPU is dead ---- */
 
-static void **bottom_of(const struct cpu_cache *cache, unsigned size_class)
+static void **first_array(const struct cpu_cache *cache, unsigned size_class)
 {
     return cache->area + size_classes[size_class].stack_place;
 }
@@ -34,59 +34,97 @@ size_t cpu_cache_held(const struct cpu_cache *cache, unsigned size_class)
 {
     if (!cache->online || size_class == 0)
         return 0;
-    return (size_t)(cache->block->top[size_class] - bottom_of(cache, size_class));
+    return (size_t)(cache->block->top[size_class] - cache->bottom[size_class]);
 }
 
-/* The stack holds no more than `capacity` objects. */
+/* The stack holds no more than `capacity` objects, and has room for them. */
 static void set_capacity(struct cpu_cache *cache, unsigned size_class, size_t capacity)
 {
     size_t bytes = size_classes[size_class].bytes;
     cache->granted_bytes += (capacity - cache->capacity[size_class]) * bytes;
-    void **bottom = bottom_of(cache, size_class);
+    void **bottom = cache->bottom[size_class];
     bottom[cache->capacity[size_class] + 1] = NULL;
     bottom[capacity + 1] = QUARRY_STACK_END;
-    cache->capacity[size_class] = (uint8_t)capacity;
-}
-
-/*
- * One object off, and onto, a stack that nobody else changes meanwhile: interrupts are off and the
- * cache is this CPU's, or the CPU is dead.
- */
-static void *pop_one(struct cpu_cache *cache, unsigned size_class)
-{
-    void *object = *cache->block->top[size_class];
-    if (object != NULL)
-        cache->block->top[size_class]--;
-    return object;
-}
-
-static bool push_one(struct cpu_cache *cache, unsigned size_class, void *object)
-{
-    void **slot = cache->block->top[size_class] + 1;
-    if (*slot == QUARRY_STACK_END)
-        return false;
-    *slot = object;
-    cache->block->top[size_class] = slot;
-    return true;
+    cache->capacity[size_class] = (uint16_t)capacity;
 }
 
 /* Up to `count` objects off the stack. */
 static size_t pop_many(struct cpu_cache *cache, unsigned size_class, size_t count, void *objects[])
 {
-    size_t popped = 0;
-    void *object;
-    while (popped < count && (object = pop_one(cache, size_class)) != NULL)
-        objects[popped++] = object;
+    size_t popped = min_u64(count, cpu_cache_held(cache, size_class));
+    void **top = cache->block->top[size_class] - popped;
+    memory_copy(objects, top + 1, popped * sizeof(void *));
+    cache->block->top[size_class] = top;
     return popped;
 }
 
 static size_t push_many(struct cpu_cache *cache, unsigned size_class, size_t count,
                         void *const objects[])
 {
-    size_t pushed = 0;
-    while (pushed < count && push_one(cache, size_class, objects[pushed]))
-        pushed++;
+    size_t space = cache->capacity[size_class] - cpu_cache_held(cache, size_class);
+    size_t pushed = min_u64(count, space);
+    void **top = cache->block->top[size_class];
+    memory_copy(top + 1, objects, pushed * sizeof(void *));
+    cache->block->top[size_class] = top + pushed;
     return pushed;
+}
+
+/* ---- room ---- */
+
+/* Places in an array of 2^order frames: two words are sentinels. */
+static size_t places(unsigned order)
+{
+    return (FRAME_BYTES << order) / sizeof(void *) - 2;
+}
+
+/* The order of an array with `room` places, which is not the first one. */
+static unsigned array_order(size_t room)
+{
+    unsigned order = 0;
+    while (places(order) < room)
+        order++;
+    return order;
+}
+
+static void free_array(void **array, size_t room)
+{
+    frame_allocator_free(&frames.allocator, quarry_port_cpu_number(),
+                         ((uintptr_t)array - frames.direct_map) >> FRAME_SHIFT, array_order(room));
+}
+
+/* The stack, which is empty, goes on in `array`, whose words are all 0. */
+static void move_to(struct cpu_cache *cache, unsigned size_class, void **array, size_t room)
+{
+    void **old = cache->bottom[size_class];
+    old[cache->capacity[size_class] + 1] = NULL;
+    array[cache->capacity[size_class] + 1] = QUARRY_STACK_END;
+    cache->bottom[size_class] = cache->block->top[size_class] = array;
+    if (old != first_array(cache, size_class))
+        free_array(old, cache->room[size_class]);
+    cache->room[size_class] = (uint16_t)room;
+}
+
+/* Moves the stack, which is empty, to the next longer array, if there is memory for it. */
+static void widen(struct cpu_cache *cache, unsigned size_class)
+{
+    unsigned order = array_order(cache->room[size_class] + 1);
+    size_t frame = frame_allocator_alloc(&frames.allocator, quarry_port_cpu_number(), order);
+    if (frame == NO_FRAME)
+        return;
+    void **array = frame_address(frame);
+    memory_clear(array, FRAME_BYTES << order);
+    move_to(cache, size_class, array, min_u64(places(order), size_classes[size_class].cache_slots));
+}
+
+/* Moves the stack, which is empty, back to its first array. */
+static void narrow(struct cpu_cache *cache, unsigned size_class)
+{
+    size_t room = size_classes[size_class].first_slots;
+    if (cache->bottom[size_class] == first_array(cache, size_class))
+        return;
+    if (cache->capacity[size_class] > room)
+        set_capacity(cache, size_class, room);
+    move_to(cache, size_class, first_array(cache, size_class), room);
 }
 
 /* ---- capacity ---- */
@@ -120,25 +158,31 @@ static void take_from_donor(struct cpu_cache *cache, unsigned receiver, struct d
         if (held > left)
             departure->count = pop_many(cache, donor, held - left, departure->objects);
         set_capacity(cache, donor, left);
+        if (left == 0)
+            narrow(cache, donor);
         return;
     }
 }
 
-/* One more batch of capacity for a class that missed, as far as its maximum and the budget go. */
+static size_t affordable(const struct cpu_cache *cache, unsigned size_class)
+{
+    return (cache->budget_bytes - cache->granted_bytes) / size_classes[size_class].bytes;
+}
+
+/* One more batch of capacity for a class that missed, as far as its room and the budget go. */
 static void grant(struct cpu_cache *cache, unsigned size_class, struct departure *departure)
 {
     const struct size_class *class = &size_classes[size_class];
-    size_t more = min_u64(class->batch, class->cache_slots - cache->capacity[size_class]);
-    if (more == 0)
-        return;
-    size_t affordable = (cache->budget_bytes - cache->granted_bytes) / class->bytes;
-    if (affordable < more) {
+    size_t capacity = cache->capacity[size_class];
+    if (capacity == cache->room[size_class] && capacity < class->cache_slots &&
+        cpu_cache_held(cache, size_class) == 0)
+        widen(cache, size_class);
+    size_t more = min_u64(class->batch, cache->room[size_class] - capacity);
+    if (affordable(cache, size_class) < more)
         take_from_donor(cache, size_class, departure);
-        affordable = (cache->budget_bytes - cache->granted_bytes) / class->bytes;
-    }
-    more = min_u64(more, affordable);
+    more = min_u64(more, affordable(cache, size_class));
     if (more > 0)
-        set_capacity(cache, size_class, cache->capacity[size_class] + more);
+        set_capacity(cache, size_class, capacity + more);
 }
 
 /* ---- misses ---- */
@@ -183,12 +227,12 @@ void cpu_cache_free_missed(unsigned size_class, void *object)
     struct cpu_cache *cache = cpu_cache_here();
     if (cache->online)
         grant(cache, size_class, &donated);
-    bool pushed = push_one(cache, size_class, object);
+    bool pushed = push_many(cache, size_class, 1, &object) == 1;
     if (!pushed) {
         /* The batch leaves room: at least one object of it comes off the stack, if any is there. */
         size_t most = size_classes[size_class].batch;
         batch.count = pop_many(cache, size_class, most, batch.objects);
-        pushed = push_one(cache, size_class, object);
+        pushed = push_many(cache, size_class, 1, &object) == 1;
     }
     quarry_port_irq_restore(irq);
     depart(&donated);
@@ -210,7 +254,7 @@ static void close_stacks(struct cpu_cache *cache)
     cache->door[0] = NULL;
     cache->door[1] = QUARRY_STACK_END;
     for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
-        cache->capacity[i] = 0;
+        cache->capacity[i] = cache->room[i] = 0;
         if (cache->block != NULL)
             cache->block->top[i] = &cache->door[0];
     }
@@ -261,7 +305,8 @@ bool cpu_cache_open(struct cpu_cache *cache)
     cache->area = frame_address(first);
     memory_clear(cache->area, AREA_FRAMES * FRAME_BYTES);
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
-        cache->block->top[i] = bottom_of(cache, i);
+        cache->bottom[i] = cache->block->top[i] = first_array(cache, i);
+        cache->room[i] = size_classes[i].first_slots;
         set_capacity(cache, i, 0);
     }
     atomic_store_release(&cache->online, true);
@@ -277,6 +322,8 @@ static void drain(struct cpu_cache *cache)
         size_t count;
         while ((count = pop_many(cache, i, SIZE_CLASS_BATCH_MAX, objects)) > 0)
             central_list_give(i, count, objects);
+        if (cache->online)
+            narrow(cache, i);
     }
     atomic_store_release(&cache->drain_asked, false);
 }
@@ -311,9 +358,10 @@ void cpu_cache_verify(const struct cpu_cache *cache)
         return;
     size_t granted = 0;
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
-        void **bottom = bottom_of(cache, i);
+        void **bottom = cache->bottom[i];
         size_t held = cpu_cache_held(cache, i);
         QUARRY_CHECK(bottom[0] == NULL && held <= cache->capacity[i] &&
+                         cache->capacity[i] <= cache->room[i] &&
                          bottom[cache->capacity[i] + 1] == QUARRY_STACK_END,
                      "quarry: the stack of cpu %u, class %u, holds %zu of %u, sentinels %p %p",
                      cache->cpu, i, held, cache->capacity[i], bottom[0],

@@ -19,10 +19,15 @@
  * very test that an ordinary miss falls through by. A CPU without a cache (not yet online, or no
  * longer) has all its stacks there.
  *
- * Capacity. Each stack has room for its class's maximum, but may use only what it was granted: it
- * stands where the MARKER stands. A miss asks for one more batch. All grants of a CPU together
- * stay within its budget in bytes; when that is used up, a miss takes the grant of another class,
- * which is asked in turn, and that class's surplus objects leave with it.
+ * Capacity. A stack may use only what it was granted: it stands where the MARKER stands. A miss asks
+ * for one more batch. All grants of a CPU together stay within its budget in bytes; when that is
+ * used up, a miss takes the grant of another class, which is asked in turn, and that class's surplus
+ * objects leave with it.
+ *
+ * Room. All first arrays stand in one area, with places for two batches each. A stack whose grant
+ * fills its array moves to one twice as long, in frames of its own: only when an allocation missed,
+ * for then it is empty and nothing need be moved. When the cache is drained, or the class has given
+ * its grant away, it moves back.
  *
  * Who owns a cache: its CPU. No other CPU touches it, but for `drain_asked`, and for
  * cpu_cache_adopt() when the CPU is dead. All here but pop and push masks interrupts first, then
@@ -48,12 +53,14 @@
 struct cpu_cache {
     struct quarry_cpu *block; /* where the tops are; NULL until it is online for the first time */
     void *door[2];
-    void **area; /* the stacks: SIZE_CLASS_STACK_WORDS words; NULL while offline */
+    void **area; /* the first arrays: SIZE_CLASS_STACK_WORDS words; NULL while offline */
     uint32_t cpu;
     bool online;
-    bool drain_asked; /* atomic: set by any CPU, cleared by this one */
-    uint8_t capacity[SIZE_CLASS_COUNT];
-    uint8_t next_donor; /* the class that gives up capacity next */
+    bool drain_asked;                    /* atomic: set by any CPU, cleared by this one */
+    uint8_t next_donor;                  /* the class that gives up capacity next */
+    void **bottom[SIZE_CLASS_COUNT];     /* each stack's array; all here is valid while online */
+    uint16_t room[SIZE_CLASS_COUNT];     /* places in it, between the sentinels */
+    uint16_t capacity[SIZE_CLASS_COUNT]; /* places that it may use; at most `room` */
     size_t budget_bytes;
     size_t granted_bytes;
 #if QUARRY_HARDEN

@@ -5,12 +5,13 @@
 #include "mm/frames/frame.h"
 #include "mm/guard/harden.h"
 
-#define ROW(class, size, pages, objects, batch_objects, cache, place)                              \
+#define ROW(class, size, pages, objects, batch_objects, cache, first, place)                       \
     [class] = {.bytes = (size),                                                                    \
                .span_pages = (pages),                                                              \
                .stack_place = (place),                                                             \
-               .batch = (batch_objects),                                                           \
-               .cache_slots = (cache)},
+               .cache_slots = (cache),                                                             \
+               .first_slots = (first),                                                             \
+               .batch = (batch_objects)},
 
 const struct size_class size_classes[SIZE_CLASS_COUNT] = {SIZE_CLASS_TABLE(ROW)};
 

@@ -19,9 +19,10 @@
 struct size_class {
     uint32_t bytes;
     uint16_t span_pages;
-    uint16_t stack_place; /* words into the area of a CPU's stacks */
+    uint16_t stack_place; /* words into the area of a CPU's first arrays */
+    uint16_t cache_slots; /* objects that one CPU caches at most */
+    uint8_t first_slots;  /* places in the first array of its stack */
     uint8_t batch;        /* objects moved between caches at a time */
-    uint8_t cache_slots;  /* objects that one CPU caches at most */
 };
 
 extern const struct size_class size_classes[SIZE_CLASS_COUNT];

@@ -60,8 +60,13 @@ def batch(size):
 
 
 def cache_slots(size):
-    """Objects that a CPU may cache at most: 64 KiB of them, 2 batches to 128."""
-    return max(2 * batch(size), min(128, 65536 // size))
+    """Objects that a CPU may cache at most: 4 MiB of them, up to what three doublings of a page hold."""
+    return max(2 * batch(size), min(2046, 4 * 1024 * 1024 // size))
+
+
+def first_slots(size):
+    """Places in the first array of a CPU's stack; when they will not do, it moves to a longer one."""
+    return 2 * batch(size)
 
 
 def rows():
@@ -72,11 +77,11 @@ def rows():
         span = pages * PAGE
         slots = span // size
         row = dict(index=index, size=size, pages=pages, slots=slots, batch=batch(size),
-                   cache=cache_slots(size), offset=offset,
+                   cache=cache_slots(size), first=first_slots(size), offset=offset,
                    tail=100 * (span - slots * size) / span,
                    worst=100 * (size - previous - 1) / (previous + 1),
                    descriptor=100 * descriptor_bytes(slots) / span)
-        offset += row["cache"] + 2
+        offset += row["first"] + 2
         previous = size
         yield row
     yield offset
@@ -102,10 +107,11 @@ def header():
  *
  *   bytes    object size            batch   objects moved between caches at a time
  *   pages    pages of a span        cache   objects that one CPU caches at most
- *   objects  objects in a span      place   first word in the area of a CPU's stacks
+ *   objects  objects in a span      first   places in the first array of a CPU's stack
  *   tail     % of the span behind its last object
  *   worst    % that rounding up costs the smallest size of the class
  *   records  % of the span that its descriptor takes, out of band
+ *   place    that array's first word in the area of a CPU's first arrays
  */
 """]
     out.append(f"#define SIZE_CLASS_COUNT {len(classes) + 1}u /* with class 0, the door */\n")
@@ -113,9 +119,9 @@ def header():
     out.append(f"#define SIZE_CLASS_BATCH_MAX {max(c['batch'] for c in classes)}u\n")
     out.append(f"#define SIZE_CLASS_STACK_WORDS {area}u /* of all classes */\n")
     out.append("\n#define SIZE_CLASS_TABLE(ROW) \\\n")
-    out.append("    /*  class bytes pages objects batch cache place     tail  worst records */ \\\n")
+    out.append("    /*  class bytes pages objects batch cache first place     tail  worst records */ \\\n")
     for c in classes:
-        out.append("    ROW({index:3}, {size:6}, {pages:3}, {slots:5}, {batch:3}, {cache:4}, {offset:5})"
+        out.append("    ROW({index:3}, {size:6}, {pages:3}, {slots:5}, {batch:3}, {cache:5}, {first:3}, {offset:5})"
                    " /* {tail:4.1f}  {worst:5.1f}  {descriptor:4.2f} */ \\\n".format(**c))
     out.append("\n/* The class for each size, by (bytes + 7) / 8. */\n")
     out.append("#define SIZE_CLASS_LOOKUP \\\n")

@@ -6,6 +6,7 @@
 #include <quarry_arch.h>
 
 #include "lib/bits.h"
+#include "lib/fault.h"
 #include "mm/objects/cpu_cache.h"
 #include "mm/objects/transfer_cache.h"
 #include "tests/framework/platform.h"
@@ -43,31 +44,53 @@ TEST(cpu_cache_budget_is_a_share_of_memory)
     EXPECT(cache()->budget_bytes == 100000);
 }
 
-/* Each miss brings a batch more, up to the class's own limit. */
+/* From the cache, or by a miss. */
+static void *take(unsigned size_class)
+{
+    void *object = quarry_port_pop(size_class);
+    return object != NULL ? object : cpu_cache_alloc_missed(size_class);
+}
+
+static void put(unsigned size_class, void *object)
+{
+    if (!quarry_port_push(size_class, object))
+        cpu_cache_free_missed(size_class, object);
+}
+
+/* Each miss brings a batch more, up to the class's own limit; the array grows on the way. */
 TEST(cpu_cache_grows_by_a_batch_at_each_miss)
 {
     test_heap_fresh();
+    size_t frames_before = quarry_frame_free_count();
     cpu_caches_set_budget((size_t)1 << 50);
     const unsigned size_class = 8;
     const struct size_class *class = &size_classes[size_class];
-    static void *objects[1000];
+    static void *objects[2300];
     EXPECT(cache()->capacity[size_class] == 0);
-    size_t expected = 0;
-    for (size_t count = 0; count < 1000; count++) {
+    EXPECT(cache()->room[size_class] == class->first_slots);
+    unsigned arrays = 1;
+    for (size_t count = 0; count < 2300; count++) {
+        size_t capacity = cache()->capacity[size_class];
+        size_t room = cache()->room[size_class];
         bool will_miss = cpu_cache_held(cache(), size_class) == 0;
         objects[count] = quarry_port_pop(size_class);
         EXPECT((objects[count] == NULL) == will_miss);
-        if (will_miss) {
-            objects[count] = cpu_cache_alloc_missed(size_class);
-            expected = min_u64(expected + class->batch, class->cache_slots);
-            EXPECT(cpu_cache_held(cache(), size_class) == class->batch - 1u);
-        }
-        REQUIRE(objects[count] != NULL && cache()->capacity[size_class] == expected);
+        if (!will_miss)
+            continue;
+        objects[count] = cpu_cache_alloc_missed(size_class);
+        REQUIRE(objects[count] != NULL);
+        EXPECT(cpu_cache_held(cache(), size_class) == class->batch - 1u);
+        bool grew = cache()->room[size_class] > room;
+        EXPECT(grew == (capacity == room && capacity < class->cache_slots));
+        arrays += grew;
+        size_t fits = cache()->room[size_class] - capacity;
+        REQUIRE(cache()->capacity[size_class] == capacity + min_u64(class->batch, fits));
     }
-    EXPECT(cache()->capacity[size_class] == class->cache_slots);
+    EXPECT(cache()->capacity[size_class] == class->cache_slots && class->cache_slots == 2046);
+    EXPECT(arrays == 4);
     cpu_cache_verify(cache());
     /* A full stack: a batch leaves, and the one object comes in. */
-    for (size_t i = 0; i < 1000; i++) {
+    for (size_t i = 0; i < 2300; i++) {
         size_t held = cpu_cache_held(cache(), size_class);
         if (quarry_port_push(size_class, objects[i]))
             continue;
@@ -76,6 +99,40 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
         EXPECT(cpu_cache_held(cache(), size_class) == held - class->batch + 1);
     }
     cpu_cache_verify(cache());
+    /* Drained, it is back where it began, and its arrays are free. */
+    quarry_scavenge();
+    EXPECT(cache()->room[size_class] == class->first_slots);
+    EXPECT(cache()->capacity[size_class] == class->first_slots);
+    cpu_cache_verify(cache());
+    quarry_verify();
+    EXPECT(quarry_frame_free_count() == frames_before);
+}
+
+/* Without memory for a longer array a stack stays as long as it is. */
+TEST(cpu_cache_stays_short_when_memory_is_gone)
+{
+    test_heap_fresh();
+    if (!QUARRY_FAULTS || QUARRY_HARDEN == 2) {
+        test_skip("no faults in this build, or spans that need frames as well");
+        return;
+    }
+    static void *objects[300];
+    for (unsigned i = 0; i < 300; i++)
+        objects[i] = quarry_alloc(64);
+    for (unsigned i = 0; i < 300; i++)
+        quarry_free(objects[i]);
+    quarry_scavenge(); /* an arena is here, and the stacks are short again */
+    unsigned size_class = size_class_for(64);
+    size_t room = cache()->room[size_class];
+    quarry_free(quarry_aligned(8192, 1)); /* pages that need no frames */
+    fault_arm_every(1u << FAULT_FRAME, 1);
+    for (unsigned i = 0; i < 300; i++)
+        EXPECT((objects[i] = quarry_alloc(64)) != NULL);
+    fault_disarm();
+    EXPECT(cache()->room[size_class] == room);
+    for (unsigned i = 0; i < 300; i++)
+        quarry_free(objects[i]);
+    quarry_verify();
 }
 
 /* An empty cache that gets objects back grows as well. */
@@ -103,10 +160,11 @@ TEST(cpu_cache_takes_capacity_from_others_in_turn)
     test_heap_fresh();
     cpu_caches_set_budget(1);  /* 64 KiB */
     const unsigned first = 17; /* three classes above 128 bytes, batches of some KiB each */
-    void *kept[3][8];
+    enum { KEPT = 130 };
+    static void *kept[3][KEPT];
     for (unsigned i = 0; i < 3; i++)
-        for (unsigned round = 0; round < 8; round++) {
-            kept[i][round] = cpu_cache_alloc_missed(first + i);
+        for (unsigned round = 0; round < KEPT; round++) {
+            kept[i][round] = take(first + i);
             REQUIRE(kept[i][round] != NULL);
         }
     cpu_cache_verify(cache());
@@ -128,8 +186,8 @@ TEST(cpu_cache_takes_capacity_from_others_in_turn)
         gave += cache()->capacity[first + i] < before[i];
     EXPECT(gave >= 2);
     for (unsigned i = 0; i < 3; i++)
-        for (unsigned round = 0; round < 8; round++)
-            cpu_cache_free_missed(first + i, kept[i][round]);
+        for (unsigned round = 0; round < KEPT; round++)
+            put(first + i, kept[i][round]);
     cpu_cache_verify(cache());
     quarry_scavenge();
     quarry_verify();

@@ -45,9 +45,9 @@ TEST(size_class_table_keeps_its_promises)
         EXPECT(span % class->bytes * 64 <= span);
         EXPECT(class->span_pages <= SPAN_PAGES_SMALL_MAX);
         EXPECT(class->batch >= 2 && class->batch <= SIZE_CLASS_BATCH_MAX);
-        EXPECT(class->cache_slots >= 2 * class->batch);
+        EXPECT(class->first_slots == 2 * class->batch && class->cache_slots >= class->first_slots);
         EXPECT(class->stack_place == place);
-        place += class->cache_slots + 2u;
+        place += class->first_slots + 2u;
     }
     EXPECT(place == SIZE_CLASS_STACK_WORDS);
 }

@@ -188,7 +188,7 @@ static struct cpu_cache *cache(void)
 
 static void **bottom(unsigned size_class)
 {
-    return cache()->area + size_classes[size_class].stack_place;
+    return cache()->bottom[size_class];
 }
 
 static void door_is_not_empty(void)
