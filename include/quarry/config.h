@@ -99,8 +99,9 @@ _Static_assert(QUARRY_TREE_CHILDREN >= 1 && QUARRY_TREE_CHILDREN <= 64 &&
                    (QUARRY_TREE_CHILDREN & (QUARRY_TREE_CHILDREN - 1)) == 0,
                "QUARRY_TREE_CHILDREN is a power of two, 1 to 64");
 
-/* Bytes of free objects that one CPU's cache may hold at most. 8 MiB let a load that takes and frees
- * a thousand pages in turn never miss: less means more misses, more keeps memory from others. */
+/* Bytes of free objects that one CPU's cache may hold at most. 8 MiB let a load that takes and
+ * frees a thousand pages in turn never miss: less means more misses, more keeps memory from others.
+ */
 #ifndef QUARRY_CACHE_BYTES_MAX
 #define QUARRY_CACHE_BYTES_MAX (8u * 1024u * 1024u)
 #endif

@@ -19,10 +19,10 @@
  * very test that an ordinary miss falls through by. A CPU without a cache (not yet online, or no
  * longer) has all its stacks there.
  *
- * Capacity. A stack may use only what it was granted: it stands where the MARKER stands. A miss asks
- * for one more batch. All grants of a CPU together stay within its budget in bytes; when that is
- * used up, a miss takes the grant of another class, which is asked in turn, and that class's surplus
- * objects leave with it.
+ * Capacity. A stack may use only what it was granted: it stands where the MARKER stands. A miss
+ * asks for one more batch. All grants of a CPU together stay within its budget in bytes; when that
+ * is used up, a miss takes the grant of another class, which is asked in turn, and that class's
+ * surplus objects leave with it.
  *
  * Room. All first arrays stand in one area, with places for two batches each. A stack whose grant
  * fills its array moves to one twice as long, in frames of its own: only when an allocation missed,

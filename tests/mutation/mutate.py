@@ -61,7 +61,7 @@ FLAVOURS = [
     Flavour("explore", ["-O1", "-DQUARRY_EXPLORE=1", "-UQUARRY_DRAIN_WAIT_ROUNDS",
                         "-DQUARRY_DRAIN_WAIT_ROUNDS=3"], EXPLORE,
             [(["bound=2", "executions=100", "random=10"], 30)]),
-    Flavour("asan", ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"], HOST,
+    Flavour("asan", ["-O1", "-DQUARRY_HARDEN=2", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"], HOST,
             [(["first"], 60)]),
     Flavour("tsan", ["-O1", "-fsanitize=thread"], HOST, [(["first", "stress"], 60)]),
 ]

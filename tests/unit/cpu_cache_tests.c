@@ -231,6 +231,59 @@ TEST(cpu_cache_donor_gives_a_batch_and_its_surplus)
     EXPECT(cache()->capacity[receiver] >= before);
 }
 
+/* A heap in which `donor` alone has capacity, a batch of it, and the budget is used up. */
+static size_t only_donor(unsigned donor)
+{
+    test_heap_fresh();
+    cpu_caches_set_budget((size_t)1 << 50);
+    EXPECT(cpu_cache_alloc_missed(donor) != NULL);
+    cache()->budget_bytes = cache()->granted_bytes;
+    return cache()->capacity[donor];
+}
+
+/* Whoever is asked first, the only one that has something gives all of its batch. */
+TEST(cpu_cache_finds_the_only_donor)
+{
+    static const struct {
+        unsigned donor, first_asked, receiver;
+    } cases[] = {
+        {SIZE_CLASS_COUNT - 1, SIZE_CLASS_COUNT - 2, 20}, /* the last class has its turn */
+        {1, SIZE_CLASS_COUNT - 1, 2},                     /* and the first follows it */
+        {19, 20, 20},                                     /* all others in vain, and itself */
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        EXPECT(only_donor(cases[i].donor) == size_classes[cases[i].donor].batch);
+        cache()->next_donor = (uint8_t)cases[i].first_asked;
+        EXPECT(cpu_cache_alloc_missed(cases[i].receiver) != NULL);
+        EXPECT(cache()->capacity[cases[i].donor] == 0);
+        cpu_cache_verify(cache());
+    }
+    test_heap_fresh();
+}
+
+TEST(cpu_cache_takes_from_nobody_what_it_can_afford)
+{
+    EXPECT(only_donor(19) > 0);
+    size_t before = cache()->capacity[19];
+    cache()->budget_bytes += (size_t)size_classes[20].batch * size_classes[20].bytes;
+    EXPECT(cpu_cache_alloc_missed(20) != NULL);
+    EXPECT(cache()->capacity[19] == before && cache()->capacity[20] == size_classes[20].batch);
+    test_heap_fresh();
+}
+
+/* Asked in its own turn, with capacity of its own: it passes the turn on. */
+TEST(cpu_cache_does_not_give_to_itself)
+{
+    EXPECT(only_donor(19) > 0);
+    cache()->budget_bytes += (size_t)size_classes[20].batch * size_classes[20].bytes;
+    EXPECT(cpu_cache_alloc_missed(20) != NULL);
+    cache()->next_donor = 20;
+    EXPECT(cpu_cache_alloc_missed(20) != NULL);
+    EXPECT(cache()->capacity[19] == 0 && cache()->capacity[20] >= size_classes[20].batch);
+    cpu_cache_verify(cache());
+    test_heap_fresh();
+}
+
 /* Offline, and not yet online: every stack is the door. */
 TEST(cpu_cache_offline_is_all_doors)
 {

@@ -7,6 +7,7 @@
 #include <quarry/quarry.h>
 #include <quarry_arch.h>
 
+#include "lib/check.h"
 #include "mm/frames/frame_api.h"
 #include "mm/objects/cpu_cache.h"
 #include "mm/pages/arena.h"
@@ -196,6 +197,14 @@ static void door_is_not_empty(void)
     cache()->door[0] = small_object;
 }
 
+static void door_of_another_cpu_is_open(void)
+{
+    if (cpu_cache_count() > 1)
+        cpu_cache_of(1)->door[1] = NULL;
+    else
+        quarry_stop("one CPU: the door of cpu 1 is not shut");
+}
+
 static void door_is_not_full(void)
 {
     cache()->door[1] = NULL;
@@ -330,7 +339,9 @@ static const struct tear tears[] = {
     {door_is_not_full, "the door of cpu 0 is not shut"},
     {door_is_elsewhere, "the door of cpu 0 is not shut"},
     {stack_has_no_bottom, "the stack of cpu 0, class 5"},
-    {stack_has_no_marker, "the stack of cpu 0, class"},
+    {stack_has_no_marker,
+     "the stack of cpu 0, class\nsentinels 0x0000000000000000 0x0000000000000000"},
+    {door_of_another_cpu_is_open, "the door of cpu 1 is not shut"},
     {stack_holds_more_than_it_may, "the stack of cpu 0, class 5"},
     {grants_do_not_add_up, "the cache of cpu 0 was granted"},
     {grants_are_over_the_budget, "the cache of cpu 0 was granted"},

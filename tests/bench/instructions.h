@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What allocation costs, by the timestamp counter. Under QEMU's -icount shift=0,sleep=off with one
+ * CPU the counter goes on by one for each instruction (a virtual nanosecond), so the figures are
+ * exact and repeatable; elsewhere they are ticks.
+ *
+ * Each figure is the difference between a loop that calls the allocator and the same loop calling
+ * functions that only return, plus the two instructions of each such call: so the call and the
+ * return count, and the loop with its bookkeeping does not.
+ */
+#ifndef TESTS_BENCH_INSTRUCTIONS_H
+#define TESTS_BENCH_INSTRUCTIONS_H
+
+/* Prints a line "bench NAME ARGUMENT COST" for each; begins a fresh heap. CPU 0, interrupts on. */
+void bench_run(void);
+
+#endif
