@@ -314,7 +314,7 @@ afl: $(addprefix $(AFL)/,$(if $(T),$(T),$(FUZZ_TARGETS))) ## AFL++ on T=object|f
 	   ! grep -qE '^saved_crashes +: [1-9]' $(AFL)/$$target.found/default/fuzzer_stats || exit 1; done
 
 bench-count: image ## exact instructions per operation (one CPU, -icount)
-	@$(QEMU_RUN) boot --smp 1 --mem 512M --icount --args "tests=none notimer bench $(ARGS)"
+	@$(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer bench $(ARGS)"
 
 figures: image $(GUEST)/quarry.o ## sizes: lines per folder, the allocator's object, the image
 	@for folder in arch boot include lib mm tests; do \

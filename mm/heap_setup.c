@@ -76,6 +76,7 @@ enum quarry_status quarry_init(const struct quarry_setup *setup)
     heap_offer_idle_memory();
     frame_allocator_open(&frames.allocator);
     cpu_caches_set_budget(frames.allocator.total_frames << FRAME_SHIFT);
+    transfer_caches_set_budget(frames.allocator.total_frames << FRAME_SHIFT);
     return QUARRY_OK;
 }
 

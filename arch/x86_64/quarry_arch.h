@@ -67,14 +67,24 @@ static inline struct quarry_cpu *quarry_port_cpu(void)
     return (struct quarry_cpu *)(self + QUARRY_GS_BLOCK);
 }
 
+/* Word by word as far as that goes: objects, stacks and tables are whole words. */
 static inline void quarry_port_copy(void *to, const void *from, size_t bytes)
 {
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
+    size_t words = bytes / 8;
+    __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+    bytes %= 8;
+    if (bytes != 0)
+        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
 }
 
 static inline void quarry_port_fill(void *at, unsigned char value, size_t bytes)
 {
-    __asm__ volatile("rep stosb" : "+D"(at), "+c"(bytes) : "a"(value) : "memory");
+    uint64_t word = value * 0x0101010101010101u;
+    size_t words = bytes / 8;
+    __asm__ volatile("rep stosq" : "+D"(at), "+c"(words) : "a"(word) : "memory");
+    bytes %= 8;
+    if (bytes != 0)
+        __asm__ volatile("rep stosb" : "+D"(at), "+c"(bytes) : "a"(word) : "memory");
 }
 
 static inline void quarry_port_clear(void *at, size_t bytes)

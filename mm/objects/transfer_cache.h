@@ -9,7 +9,13 @@
  * The pointers stand in arrays of Quarry's own, never in the objects. An object in here counts as
  * handed out in its span.
  *
- * Locking: one lock per class, never held while the central list's is taken.
+ * Room. The first array, in boot memory, is for some batches. When it is full, and the CPUs are
+ * that far apart, the cache moves to one twice as long, in frames of its own, up to four of them:
+ * as long as all that such arrays may hold is within one part in QUARRY_CACHE_SHARE of memory.
+ * Drained, it moves back.
+ *
+ * Locking: one lock per class, never held while the central list's is taken. Frames are taken under
+ * it.
  */
 #ifndef MM_OBJECTS_TRANSFER_CACHE_H
 #define MM_OBJECTS_TRANSFER_CACHE_H
@@ -20,23 +26,27 @@
 
 struct boot_memory;
 
-/* objects[0 .. count) are valid; count <= capacity. All but `capacity` and `objects`: lock. */
+/* objects[0 .. count) are valid; count <= capacity. All but `first`: lock. */
 struct transfer_cache {
     struct spinlock lock;
     size_t count;
     size_t capacity;
     void **objects;
+    void **first; /* the array in boot memory */
 } __attribute__((aligned(64)));
 
 size_t transfer_caches_boot_bytes(void);
 void transfer_caches_init(struct boot_memory *boot);
+
+/* What the longer arrays may hold together on a machine with this much memory. */
+void transfer_caches_set_budget(size_t memory_bytes);
 
 /* Up to `count` objects, from here or from the central list; 0 only when memory is gone. */
 size_t transfer_cache_take(unsigned size_class, size_t count, void *objects[]);
 
 void transfer_cache_give(unsigned size_class, size_t count, void *const objects[]);
 
-/* Sends everything on to the central list. */
+/* Sends everything on to the central list; the cache is as short as at first. */
 void transfer_cache_drain(unsigned size_class);
 
 /* How many objects wait here. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the transfer cache is for: objects that one CPU allocates and another frees. */
+#include <quarry/config.h>
+#include <quarry/frame.h>
 #include <quarry/quarry.h>
 #include <quarry_arch.h>
 
@@ -74,6 +76,7 @@ TEST(transfer_cache_spares_the_central_lock)
 TEST(transfer_cache_keeps_batches_and_passes_the_rest_on)
 {
     test_heap_fresh();
+    transfer_caches_set_budget(0);
     unsigned size_class = size_class_of(BYTES);
     static void *objects[1000];
     static void *again[1000];
@@ -92,4 +95,47 @@ TEST(transfer_cache_keeps_batches_and_passes_the_rest_on)
     central_list_drain(size_class);
     EXPECT(central_list_sums(size_class).spans == 0);
     quarry_verify();
+}
+
+#define FAR_APART 3000u
+
+static void *far[FAR_APART];
+
+static size_t take_far(unsigned size_class)
+{
+    size_t taken = 0;
+    size_t more;
+    while (taken < FAR_APART &&
+           (more = transfer_cache_take(size_class, FAR_APART - taken, far + taken)) > 0)
+        taken += more;
+    return taken;
+}
+
+/* Two doublings of a page's array hold 2048 objects; more only if the budget is for it. */
+TEST(transfer_cache_grows_within_its_budget)
+{
+    test_heap_fresh();
+    size_t frames_before = quarry_frame_free_count();
+    unsigned size_class = size_class_of(BYTES);
+    size_t extra = (1024 - 256) * (size_t)size_classes[size_class].bytes;
+    static const size_t kept[] = {2048, 1024, 512};
+    const size_t budgets[] = {(size_t)1 << 30, extra, extra - 1};
+    for (unsigned i = 0; i < 3; i++) {
+        REQUIRE(take_far(size_class) == FAR_APART);
+        transfer_caches_set_budget(budgets[i] * QUARRY_CACHE_SHARE);
+        for (unsigned given = 0; given < FAR_APART; given += 20)
+            transfer_cache_give(size_class, 20, far + given);
+        EXPECT(transfer_cache_count(size_class) == kept[i]);
+        quarry_verify();
+        EXPECT(take_far(size_class) == FAR_APART);
+        for (unsigned object = 0; object + 1 < FAR_APART; object++)
+            REQUIRE(far[object] != far[object + 1]);
+        transfer_cache_give(size_class, 1000, far);
+        transfer_cache_give(size_class, FAR_APART - 1000, far + 1000);
+        transfer_cache_drain(size_class);
+        EXPECT(transfer_cache_count(size_class) == 0);
+        quarry_scavenge();
+        EXPECT(quarry_frame_free_count() == frames_before);
+    }
+    test_heap_fresh();
 }
