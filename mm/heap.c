@@ -39,6 +39,8 @@
  */
 #include "mm/heap.h"
 
+#include <quarry/inline.h>
+
 #include "lib/memory.h"
 #include "mm/frames/frame_api.h"
 #include "mm/guard/guard_pages.h"
@@ -59,6 +61,12 @@ void *quarry_alloc(size_t bytes)
 {
     return heap_alloc(bytes, 0);
 }
+
+/* A hardened build has classes of its own. */
+void *quarry_alloc_of(size_t bytes, size_t size_class)
+{
+    return heap_alloc_of(QUARRY_HARDEN ? size_class_for(bytes) : (unsigned)size_class, bytes, 0);
+}
 #endif
 
 HEAP_INLINE void *alloc_with(size_t bytes, unsigned flags)
@@ -74,10 +82,17 @@ void *quarry_alloc_with(size_t bytes, unsigned flags)
     return alloc_with(bytes, flags);
 }
 
+void *heap_zeroed(size_t bytes)
+{
+    return alloc_with(bytes, QUARRY_ZEROED);
+}
+
+#if HEAP_FAST_PATH_IN_C
 void *quarry_zeroed(size_t bytes)
 {
     return alloc_with(bytes, QUARRY_ZEROED);
 }
+#endif
 
 void *quarry_calloc(size_t count, size_t bytes)
 {
@@ -140,6 +155,14 @@ void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags, const voi
 void quarry_free(void *object)
 {
     heap_free(object);
+}
+
+void quarry_free_of(void *object, size_t size_class)
+{
+    if (QUARRY_HARDEN)
+        heap_free(object);
+    else
+        heap_recycle(object, (unsigned)size_class);
 }
 #endif
 

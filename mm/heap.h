@@ -41,6 +41,9 @@ void heap_offer_idle_memory(void);
 void *heap_alloc_slow(size_t bytes, unsigned size_class, unsigned flags, const void *caller);
 void heap_free_slow(void *object, unsigned size_class, const void *caller);
 
+/* quarry_zeroed(), for a port that has only its fast half. */
+void *heap_zeroed(size_t bytes);
+
 /* From level 1 of hardening on: the way of every small object that is freed. */
 void heap_free_hardened(void *object, const void *caller);
 
@@ -59,7 +62,8 @@ void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags, const voi
 
 /* ---- the fast path; see heap.c ---- */
 
-/* Unless the port has quarry_alloc() and quarry_free() in assembly, which are these at level 0. */
+/* Unless the port has quarry_alloc(), quarry_zeroed() and quarry_free() in assembly, which it has
+ * for level 0 only. */
 #define HEAP_FAST_PATH_IN_C (QUARRY_HARDEN || !QUARRY_PORT_HAS_FAST_PATH)
 
 /* An object of the class (0: large) for a request of `bytes`. */

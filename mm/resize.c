@@ -122,6 +122,10 @@ void *quarry_realloc(void *object, size_t bytes)
 {
     if (object == NULL)
         return heap_alloc(bytes, 0);
+    /* Staying as it is harms nobody, whatever it is: so it is looked at only when it moves. */
+    unsigned size_class = page_map_class(object);
+    if (!QUARRY_HARDEN && size_class != 0 && size_class == size_class_for(bytes))
+        return object;
     size_t usable = usable_bytes("realloc", object);
     return fits_in_place(object, bytes) ? object : move(object, usable, bytes);
 }

@@ -44,6 +44,7 @@
 #define MAP_BOUND 8
 #define MAP_CLASSES 16
 #define PAGE_SHIFT 12
+#define ZEROED_AT_ONCE 128 /* bytes: beyond, the string instructions' start-up does not matter */
 _Static_assert(offsetof(struct page_map, direct_map) == MAP_DIRECT_MAP, "as quarry_free reads it");
 _Static_assert(offsetof(struct page_map, bound) == MAP_BOUND, "as quarry_free reads it");
 _Static_assert(offsetof(struct page_map, classes) == MAP_CLASSES, "as quarry_free reads it");
@@ -59,7 +60,7 @@ _Static_assert(sizeof(size_class_lookup[0]) == 1, "as quarry_alloc reads it");
 
 __asm__(
     ".pushsection .text\n"
-    ".hidden size_class_lookup, page_map, heap_alloc_slow, heap_free_slow\n"
+    ".hidden size_class_lookup, page_map, heap_alloc_slow, heap_zeroed, heap_free_slow\n"
     ".hidden quarry_restart_begin, quarry_restart_end\n"
     ".globl quarry_restart_begin, quarry_restart_end\n"
     ".balign 64\n"
@@ -108,80 +109,108 @@ __asm__(
                                                                                                                            MAP_CLASSES) "(%rip), %rcx\n"
                                                                                                                                         "       movzbl  (%rcx,%rax), %esi\n"
     /* void quarry_free_of(void *object, size_t size_class) */
-    FUNCTION(
-        "quarry_free_of") "free_first:\n"
-                          "       movq    " TOP(
-                              "rsi") ", %rax\n"
-                                     "       cmpq    $1, 8(%rax)\n" /* QUARRY_STACK_END */
-                                     "       je      2f\n"
-                                     "       movq    %rdi, 8(%rax)\n"
-                                     "free_commit:\n"
-                                     "       addq    $8, " TOP(
-                                         "rsi") "\n"
-                                                "       ret\n"
-                                                "1:     xorl    %esi, %esi\n"
-                                                "2:     movq    (%rsp), %rdx\n" /* the caller */
-                                                "       jmp     heap_free_slow\n"
+    FUNCTION("quarry_free_of") "free_first:\n"
+                               "       movq    " TOP(
+                                   "rsi") ", %rax\n"
+                                          "       cmpq    $1, 8(%rax)\n" /* QUARRY_STACK_END */
+                                          "       je      2f\n"
+                                          "       movq    %rdi, 8(%rax)\n"
+                                          "free_commit:\n"
+                                          "       addq    $8, " TOP(
+                                              "rsi") "\n"
+                                                     "       ret\n"
+                                                     "1:     xorl    %esi, %esi\n"
+                                                     "2:     movq    (%rsp), %rdx\n" /* the caller
+                                                                                      */
+                                                     "       jmp     heap_free_slow\n"
+
+                                                     /* void *quarry_zeroed(size_t bytes): the same,
+                                                        then as many of 16 stores as it has words */
+                                                     ".balign 64\n" FUNCTION("quarry_zeroed") "    "
+                                                                                              "   "
+                                                                                              "cmpq"
+                                                                                              "    "
+                                                                                              "$" TEXT(ZEROED_AT_ONCE) ", %rdi\n"
+                                                                                                                       "       ja      heap_zeroed\n"
+                                                                                                                       "       leaq    7(%rdi), %r8\n"
+                                                                                                                       "       shrq    $3, %r8\n"
+                                                                                                                       "       leaq    size_class_lookup(%rip), %rcx\n"
+                                                                                                                       "       movzbl  (%rcx,%r8), %esi\n"
+                                                                                                                       "zeroed_first:\n"
+                                                                                                                       "       movq    " TOP("rsi") ", %rax\n"
+                                                                                                                                                    "       movq    (%rax), %rax\n"
+                                                                                                                                                    "       testq   %rax, %rax\n"
+                                                                                                                                                    "       je      heap_zeroed\n"
+                                                                                                                                                    "zeroed_commit:\n"
+                                                                                                                                                    "       subq    $8, " TOP("rsi") "\n"
+                                                                                                                                                                                     "       xorl    %edx, %edx\n"
+                                                                                                                                                                                     "       leaq    1f(%rip), %rcx\n"
+                                                                                                                                                                                     "       shlq    $2, %r8\n" /* a store is 4 bytes long */
+                                                                                                                                                                                     "       subq    %r8, %rcx\n"
+                                                                                                                                                                                     "       jmp     *%rcx\n"
+                                                                                                                                                                                     "       .set    word, " TEXT(ZEROED_AT_ONCE) " / 8\n"
+                                                                                                                                                                                                                                  "       .rept   " TEXT(ZEROED_AT_ONCE) " / 8\n"
+                                                                                                                                                                                                                                                                         "       .set    word, word - 1\n"
+                                                                                                                                                                                                                                                                         "       {disp8} movq %rdx, 8 * word(%rax)\n"
+                                                                                                                                                                                                                                                                         "       .endr\n"
+                                                                                                                                                                                                                                                                         "1:     ret\n"
 #endif
 
-                                                /* void *quarry_port_pop(size_t stack) */
-                                                ".balign 64\n" FUNCTION(
-                                                    "quarry_port_pop") "pop_first:\n"
-                                                                       "       movq    " TOP(
-                                                                           "rdi") ", %rax\n"
-                                                                                  "       movq    "
-                                                                                  "(%rax), %rax\n"
-                                                                                  "       testq   "
-                                                                                  "%rax, %rax\n"
-                                                                                  "       je      "
-                                                                                  "1f\n"
-                                                                                  "pop_commit:\n"
-                                                                                  "       subq    "
-                                                                                  "$8, " TOP(
-                                                                                      "rdi") "\n"
-                                                                                             "1:   "
-                                                                                             "  "
-                                                                                             "ret\n"
+                                                                                                                                                                                                                                                                         /* void *quarry_port_pop(size_t stack) */
+                                                                                                                                                                                                                                                                         ".balign 64\n" FUNCTION("quarry_port_pop") "pop_first:\n"
+                                                                                                                                                                                                                                                                                                                    "       movq    " TOP("rdi") ", %rax\n"
+                                                                                                                                                                                                                                                                                                                                                 "       movq    "
+                                                                                                                                                                                                                                                                                                                                                 "(%rax), %rax\n"
+                                                                                                                                                                                                                                                                                                                                                 "       testq   "
+                                                                                                                                                                                                                                                                                                                                                 "%rax, %rax\n"
+                                                                                                                                                                                                                                                                                                                                                 "       je      "
+                                                                                                                                                                                                                                                                                                                                                 "1f\n"
+                                                                                                                                                                                                                                                                                                                                                 "pop_commit:\n"
+                                                                                                                                                                                                                                                                                                                                                 "       subq    "
+                                                                                                                                                                                                                                                                                                                                                 "$8, " TOP(
+                                                                                                                                                                                                                                                                                                                                                     "rdi") "\n"
+                                                                                                                                                                                                                                                                                                                                                            "1:   "
+                                                                                                                                                                                                                                                                                                                                                            "  "
+                                                                                                                                                                                                                                                                                                                                                            "ret\n"
 
-                                                                                             /* bool
-                                                                                                quarry_port_push(size_t
-                                                                                                stack,
-                                                                                                void
-                                                                                                *object)
-                                                                                              */
-                                                                                             ".bali"
-                                                                                             "gn "
-                                                                                             "64"
-                                                                                             "\n" FUNCTION(
-                                                                                                 "q"
-                                                                                                 "u"
-                                                                                                 "a"
-                                                                                                 "r"
-                                                                                                 "r"
-                                                                                                 "y"
-                                                                                                 "_"
-                                                                                                 "p"
-                                                                                                 "o"
-                                                                                                 "r"
-                                                                                                 "t"
-                                                                                                 "_"
-                                                                                                 "p"
-                                                                                                 "u"
-                                                                                                 "s"
-                                                                                                 "h") "push_first:\n"
-                                                                                                      "       movq    " TOP(
-                                                                                                          "rdi") ", %rcx\n"
-                                                                                                                 "       xorl    %eax, %eax\n"
-                                                                                                                 "       cmpq    $1, 8(%rcx)\n"
-                                                                                                                 "       je      1f\n"
-                                                                                                                 "       movq    %rsi, 8(%rcx)\n"
-                                                                                                                 "       incl    %eax\n"
-                                                                                                                 "push_commit:\n"
-                                                                                                                 "       addq    $8, " TOP(
-                                                                                                                     "rdi") "\n"
-                                                                                                                            "1:     ret\n"
-                                                                                                                            "quarry_restart_end:\n"
-                                                                                                                            ".popsection\n");
+                                                                                                                                                                                                                                                                                                                                                            /* bool
+                                                                                                                                                                                                                                                                                                                                                               quarry_port_push(size_t
+                                                                                                                                                                                                                                                                                                                                                               stack,
+                                                                                                                                                                                                                                                                                                                                                               void
+                                                                                                                                                                                                                                                                                                                                                               *object)
+                                                                                                                                                                                                                                                                                                                                                             */
+                                                                                                                                                                                                                                                                                                                                                            ".bali"
+                                                                                                                                                                                                                                                                                                                                                            "gn "
+                                                                                                                                                                                                                                                                                                                                                            "64"
+                                                                                                                                                                                                                                                                                                                                                            "\n" FUNCTION(
+                                                                                                                                                                                                                                                                                                                                                                "q"
+                                                                                                                                                                                                                                                                                                                                                                "u"
+                                                                                                                                                                                                                                                                                                                                                                "a"
+                                                                                                                                                                                                                                                                                                                                                                "r"
+                                                                                                                                                                                                                                                                                                                                                                "r"
+                                                                                                                                                                                                                                                                                                                                                                "y"
+                                                                                                                                                                                                                                                                                                                                                                "_"
+                                                                                                                                                                                                                                                                                                                                                                "p"
+                                                                                                                                                                                                                                                                                                                                                                "o"
+                                                                                                                                                                                                                                                                                                                                                                "r"
+                                                                                                                                                                                                                                                                                                                                                                "t"
+                                                                                                                                                                                                                                                                                                                                                                "_"
+                                                                                                                                                                                                                                                                                                                                                                "p"
+                                                                                                                                                                                                                                                                                                                                                                "u"
+                                                                                                                                                                                                                                                                                                                                                                "s"
+                                                                                                                                                                                                                                                                                                                                                                "h") "push_first:\n"
+                                                                                                                                                                                                                                                                                                                                                                     "       movq    " TOP("rdi") ", %rcx\n"
+                                                                                                                                                                                                                                                                                                                                                                                                  "       xorl    %eax, %eax\n"
+                                                                                                                                                                                                                                                                                                                                                                                                  "       cmpq    $1, 8(%rcx)\n"
+                                                                                                                                                                                                                                                                                                                                                                                                  "       je      1f\n"
+                                                                                                                                                                                                                                                                                                                                                                                                  "       movq    %rsi, 8(%rcx)\n"
+                                                                                                                                                                                                                                                                                                                                                                                                  "       incl    %eax\n"
+                                                                                                                                                                                                                                                                                                                                                                                                  "push_commit:\n"
+                                                                                                                                                                                                                                                                                                                                                                                                  "       addq    $8, " TOP(
+                                                                                                                                                                                                                                                                                                                                                                                                      "rdi") "\n"
+                                                                                                                                                                                                                                                                                                                                                                                                             "1:     ret\n"
+                                                                                                                                                                                                                                                                                                                                                                                                             "quarry_restart_end:\n"
+                                                                                                                                                                                                                                                                                                                                                                                                             ".popsection\n");
 
 _Static_assert((uintptr_t)QUARRY_STACK_END == 1, "as push compares it");
 
@@ -192,6 +221,7 @@ struct sequence {
 };
 
 extern const char alloc_first[], alloc_commit[], free_first[], free_commit[];
+extern const char zeroed_first[], zeroed_commit[];
 extern const char pop_first[], pop_commit[], push_first[], push_commit[];
 
 /* Out of line: what quarry_irq_enter() found among these functions, but perhaps in no sequence. */
@@ -201,6 +231,7 @@ __attribute__((noinline, cold)) void quarry_restart(uintptr_t *instruction)
 #if QUARRY_HARDEN == 0
         {alloc_first, alloc_commit},
         {free_first, free_commit},
+        {zeroed_first, zeroed_commit},
 #endif
         {pop_first, pop_commit},
         {push_first, push_commit},

@@ -55,8 +55,8 @@ def span_pages(size):
 
 
 def batch(size):
-    """Objects moved at a time: 16 KiB of them, but 2 to 32."""
-    return max(2, min(32, 16384 // size))
+    """Objects moved at a time: 32 KiB of them, but 2 to 32."""
+    return max(2, min(32, 32768 // size))
 
 
 def cache_slots(size):

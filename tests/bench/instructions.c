@@ -3,6 +3,7 @@
 #include "tests/bench/instructions.h"
 
 #include <quarry/frame.h>
+#include <quarry/inline.h>
 #include <quarry/quarry.h>
 
 #include "arch/x86_64/clock.h"
@@ -58,13 +59,13 @@ static void print(const char *name, size_t argument, uint64_t hundredths)
 
 #define CALL_AND_RETURN 2u
 
-/* Twice to warm up: caches and stacks grow as far as this load wants them. Each operation is two
- * calls, of alloc and release. */
+/* Four times to warm up: caches and stacks grow as far as this load wants them. Each operation is
+ * two calls, of alloc and release. */
 static void measure(const char *name, loop *work, const struct functions *functions,
                     size_t argument, size_t operations)
 {
     uint64_t real = 0;
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 5; i++)
         real = ticks_of(work, functions, argument);
     uint64_t nothing = ticks_of(work, &empty, argument);
     print(name, argument, (real - nothing + 2 * CALL_AND_RETURN * operations) * 100 / operations);
@@ -98,6 +99,25 @@ static void frame_release(void *frame, size_t order)
 static const struct functions paged = {page_alloc,
                                        (void (*)(void *, size_t))(void (*)(void))quarry_free};
 static const struct functions framed = {frame_alloc, frame_release};
+
+/* ---- a size that the compiler knows: no call that could be replaced, so the loop is taken off
+ * ---- */
+
+#define CONSTANT_BYTES 64u
+
+static void measure_constant(void)
+{
+    for (unsigned round = 0; round < ROUNDS; round++)
+        quarry_free_inline(quarry_alloc_inline(CONSTANT_BYTES), CONSTANT_BYTES);
+    uint64_t start = timestamp();
+    for (unsigned round = 0; round < ROUNDS; round++)
+        quarry_free_inline(quarry_alloc_inline(CONSTANT_BYTES), CONSTANT_BYTES);
+    uint64_t between = timestamp();
+    for (unsigned round = 0; round < ROUNDS; round++)
+        __asm__ volatile("" : : "r"(round));
+    uint64_t nothing = timestamp() - between;
+    print("constant", CONSTANT_BYTES, (between - start - nothing) * 100 / ROUNDS);
+}
 
 /* ---- a thousand at a time, freed in three orders ---- */
 
@@ -316,6 +336,7 @@ void bench_run(void)
     interrupts_off();
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         measure("pair", pair, &plain, sizes[i], ROUNDS);
+    measure_constant();
     measure("sized pair", pair, &sized, 64, ROUNDS);
     measure("zeroed pair", pair, &zeroed, 64, ROUNDS);
     for (unsigned i = 0; i < sizeof batches / sizeof batches[0]; i++) {

@@ -45,8 +45,14 @@ static void *objects[200];
 static void hit(void *unused)
 {
     (void)unused;
-    for (unsigned i = 0; i < 40; i++)
+    for (unsigned i = 0; i < 40; i++) {
         quarry_free(quarry_alloc(64));
+        uint64_t *zeroed = quarry_zeroed(8 + i);
+        for (unsigned word = 0; word < (8 + i) / 8; word++)
+            damaged = damaged || zeroed[word] != 0;
+        zeroed[0] = UINT64_MAX; /* for the next to clear */
+        quarry_free(zeroed);
+    }
 }
 
 /* Through the cache's bottom and its top, many times: refill, growth of the stack, overflow. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The size table: every size from 0 to the largest. */
+#include <quarry/inline.h>
+
 #include "mm/frames/frame.h"
 #include "mm/objects/size_class.h"
 #include "mm/pages/span.h"
@@ -50,4 +52,25 @@ TEST(size_class_table_keeps_its_promises)
         place += class->first_slots + 2u;
     }
     EXPECT(place == SIZE_CLASS_STACK_WORDS);
+}
+
+/* What the compiler computes for constant sizes. */
+TEST(size_class_of_constants_is_the_same)
+{
+    _Static_assert(QUARRY_CLASS_BYTES_MAX == SIZE_CLASS_BYTES_MAX, "as the table says");
+    for (size_t bytes = 0; bytes <= QUARRY_CLASS_BYTES_MAX; bytes++)
+        REQUIRE(quarry_class_of(bytes) == size_class_of(bytes));
+    test_heap_fresh();
+    unsigned char *object = quarry_alloc_inline(100);
+    REQUIRE(object != NULL && quarry_usable_size(object) >= 100);
+    object[99] = 1;
+    quarry_free_inline(object, 100);
+    unsigned char *again = quarry_alloc_inline(100);
+    EXPECT(QUARRY_HARDEN || again == object);
+    quarry_free_inline(again, 100);
+    size_t bytes = 200;
+    __asm__ volatile("" : "+r"(bytes));
+    quarry_free_inline(quarry_alloc_inline(bytes), bytes);
+    quarry_free_inline(quarry_alloc_inline(100000), 100000);
+    quarry_verify();
 }

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Objects of a size that the compiler knows: the size class is chosen when the program is built.
+ *
+ * Without optimisation, or with a size that is not constant, these are quarry_alloc() and
+ * quarry_free_sized().
+ */
+#ifndef QUARRY_INLINE_H
+#define QUARRY_INLINE_H
+
+#include <stddef.h>
+
+#include <quarry/quarry.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The largest size that has a class. */
+#define QUARRY_CLASS_BYTES_MAX 32768u
+
+/*
+ * quarry_alloc() and quarry_free() where the class is known; not for direct use: a class that is
+ * not the object's is believed below level 1 of hardening.
+ */
+void *quarry_alloc_of(size_t bytes, size_t size_class);
+void quarry_free_of(void *object, size_t size_class);
+
+/*
+ * The class for `bytes`, 1 to QUARRY_CLASS_BYTES_MAX: steps of 8 bytes up to 128, then 8 steps for
+ * each doubling. The table in mm/objects says the same; a test compares them.
+ */
+static inline size_t quarry_class_of(size_t bytes)
+{
+    if (bytes <= 128)
+        return bytes > 0 ? (bytes + 7) / 8 : 1;
+    unsigned doublings = 63u - (unsigned)__builtin_clzll(bytes - 1); /* 2^doublings < bytes */
+    size_t step = (size_t)1 << (doublings - 3);
+    size_t steps = (bytes - ((size_t)1 << doublings) + step - 1) / step;
+    return 16 + 8 * (size_t)(doublings - 7) + steps;
+}
+
+/* quarry_alloc(bytes). */
+static inline void *quarry_alloc_inline(size_t bytes)
+{
+    if (__builtin_constant_p(bytes) && bytes <= QUARRY_CLASS_BYTES_MAX)
+        return quarry_alloc_of(bytes, quarry_class_of(bytes));
+    return quarry_alloc(bytes);
+}
+
+/*
+ * quarry_free_sized(object, bytes), but for one thing: a constant size is believed. Freeing with
+ * one of another class is found when it is found: from level 1 of hardening on at once. `object` is
+ * not NULL.
+ */
+static inline void quarry_free_inline(void *object, size_t bytes)
+{
+    if (__builtin_constant_p(bytes) && bytes <= QUARRY_CLASS_BYTES_MAX)
+        quarry_free_of(object, quarry_class_of(bytes));
+    else
+        quarry_free_sized(object, bytes);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
