@@ -313,8 +313,11 @@ afl: $(addprefix $(AFL)/,$(if $(T),$(T),$(FUZZ_TARGETS))) ## AFL++ on T=object|f
 	      $(AFL)/$$target.found/default/fuzzer_stats; \
 	   ! grep -qE '^saved_crashes +: [1-9]' $(AFL)/$$target.found/default/fuzzer_stats || exit 1; done
 
-bench-count: image ## exact instructions per operation (one CPU, -icount)
-	@$(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer bench $(ARGS)"
+# UPDATE=1 makes this run's figures the baseline.
+UPDATE ?= 0
+bench-count: image ## exact instructions per operation beside the baseline's (one CPU, -icount), and a plot
+	@$(PYTHON) tests/bench/count.py --svg build/bench/instructions.svg $(if $(filter 1,$(UPDATE)),--update) -- \
+	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer bench $(ARGS)"
 
 figures: image $(GUEST)/quarry.o ## sizes: lines per folder, the allocator's object, the image
 	@for folder in arch boot include lib mm tests; do \
