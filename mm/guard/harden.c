@@ -11,6 +11,7 @@
 #if QUARRY_HARDEN
 
 /* No address on any 64-bit machine, and no likely number. */
+#define POISON_BYTE 0xdbu
 #define POISON_WORD ((uint64_t)0xdbdbdbdbdbdbdbdb)
 #define RED_ZONE_BYTE 0xfeu
 #define RED_ZONE_WORD ((uint64_t)0xfefefefefefefefe)
@@ -57,9 +58,7 @@ static size_t poison_bytes(const struct span *span)
 
 static void poison(const struct span *span, unsigned slot)
 {
-    uint64_t *word = (uint64_t *)span_slot_address(span, slot);
-    for (size_t i = 0; i < poison_bytes(span) / sizeof *word; i++)
-        word[i] = POISON_WORD;
+    quarry_port_fill((void *)span_slot_address(span, slot), POISON_BYTE, poison_bytes(span));
 }
 
 static unsigned char byte_of(uint64_t word, size_t index)
@@ -80,10 +79,11 @@ static const unsigned char *first_other(const void *at, size_t bytes, uint64_t w
 static void check_poison(const char *operation, struct span *span, unsigned slot)
 {
     const uint64_t *word = (const uint64_t *)span_slot_address(span, slot);
-    for (size_t i = 0; i < poison_bytes(span) / sizeof *word; i++)
-        if (unlikely(word[i] != POISON_WORD))
+    const uint64_t *end = word + poison_bytes(span) / sizeof *word;
+    for (; word < end; word++)
+        if (unlikely(*word != POISON_WORD))
             misuse_stop_written(operation, MISUSE_AFTER_FREE, span, slot,
-                                first_other(&word[i], sizeof *word, POISON_WORD));
+                                first_other(word, sizeof *word, POISON_WORD));
 }
 
 void harden_span_created(const struct span *span)
@@ -97,14 +97,10 @@ void harden_span_created(const struct span *span)
 
 /* ---- what stands beside an object ---- */
 
-/* Level 2 only: the bytes between what was asked for and the fence, single ones and then words. */
+/* Level 2 only: the bytes between what was asked for and the fence. */
 static void write_red_zone(uintptr_t object, size_t bytes, const uint64_t *fence)
 {
-    unsigned char *byte = (unsigned char *)object + bytes;
-    for (; (uintptr_t)byte % sizeof *fence != 0; byte++)
-        *byte = RED_ZONE_BYTE;
-    for (uint64_t *word = (uint64_t *)byte; word < fence; word++)
-        *word = RED_ZONE_WORD;
+    quarry_port_fill((void *)(object + bytes), RED_ZONE_BYTE, (uintptr_t)fence - object - bytes);
 }
 
 static void check_red_zone(const char *operation, struct span *span, unsigned slot,

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: MIT
 """Instructions per operation, beside those of the committed baseline.
 
-    count.py --svg FILE [--update] -- COMMAND...
+    count.py --svg FILE [--update] [--alone] -- COMMAND...
 
 Runs COMMAND, which boots the guest with the option `bench`, reads its lines
 
     bench NAME ARGUMENT COST
 
 and prints for each the goal, the baseline's figure, this one and the difference; draws cost against
-size. --update writes the figures into baseline.json, whose goals stay as they are. The counts are
-exact, so any difference is one in the code.
+size. --update writes the figures into baseline.json, whose goals stay as they are; --alone is for
+builds that the baseline is not about. The counts are exact, so any difference is one in the code.
 """
 
 import argparse
@@ -120,9 +120,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--svg", type=pathlib.Path, required=True)
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--alone", action="store_true")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
-    rows = json.loads(BASELINE.read_text()) if BASELINE.exists() else []
+    rows = [] if options.alone else json.loads(BASELINE.read_text())
     figures = measure(options.command)
     print_table(figures, rows)
     draw(figures, {key(row): row.get("goal") for row in rows}, options.svg)

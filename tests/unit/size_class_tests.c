@@ -68,6 +68,7 @@ TEST(size_class_of_constants_is_the_same)
     unsigned char *again = quarry_alloc_inline(100);
     EXPECT(QUARRY_HARDEN || again == object);
     quarry_free_inline(again, 100);
+    quarry_free_of(quarry_alloc_of(100, quarry_class_of(100)), quarry_class_of(100));
     size_t bytes = 200;
     __asm__ volatile("" : "+r"(bytes));
     quarry_free_inline(quarry_alloc_inline(bytes), bytes);
