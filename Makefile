@@ -316,7 +316,7 @@ afl: $(addprefix $(AFL)/,$(if $(T),$(T),$(FUZZ_TARGETS))) ## AFL++ on T=object|f
 # UPDATE=1 makes this run's figures the baseline.
 UPDATE ?= 0
 bench-count: image ## exact instructions per operation beside the baseline's (one CPU, -icount), and a plot
-	@$(PYTHON) tests/bench/count.py --svg build/bench/instructions.svg $(if $(filter 1,$(UPDATE)),--update) $(if $(filter-out 0,$(HARDEN) $(MASKED) $(DEBUG)),--alone) -- \
+	@$(PYTHON) tests/bench/count.py --svg $(GUEST)/instructions.svg $(if $(filter 1,$(UPDATE)),--update) $(if $(filter-out 0,$(HARDEN) $(MASKED) $(DEBUG)),--alone) -- \
 	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer bench $(ARGS)"
 
 figures: image $(GUEST)/quarry.o ## sizes: lines per folder, the allocator's object, the image
