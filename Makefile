@@ -49,7 +49,7 @@ MM_SOURCES   := $(sort $(wildcard mm/*.c mm/*/*.c))
 TEST_SOURCES := tests/framework/test.c $(sort $(wildcard tests/unit/*.c tests/selftest/*.c tests/stress/*.c)) \
                 $(filter-out tests/fuzz/fuzz_main.c %_linux.c,$(sort $(wildcard tests/fuzz/*.c)))
 ARCH_SOURCES := $(sort $(wildcard arch/x86_64/*.c)) arch/x86_64/entry.S
-BOOT_SOURCES := $(sort $(wildcard boot/*.c tests/bench/*.c))
+BOOT_SOURCES := $(sort $(wildcard boot/*.c))
 
 GUEST_SOURCES := $(LIB_SOURCES) $(MM_SOURCES) $(TEST_SOURCES) $(ARCH_SOURCES) $(BOOT_SOURCES)
 HOST_SOURCES  := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) $(TEST_SOURCES) \

@@ -23,7 +23,8 @@
  * A page fault or an NMI in the middle is an interrupt like any other. Interrupts that arrive in
  * user mode never meet these addresses.
  *
- * Instructions, with call and return: quarry_alloc() 13, quarry_free() 15.
+ * Instructions, with call and return: quarry_alloc() 13, quarry_free() 14, and a miss is told by the
+ * test that the way needs anyway.
  *
  * Source: restartable sequences are Bershad, Redell and Ellis, "Fast mutual exclusion for
  * uniprocessors" (ASPLOS 1992); per-CPU caches on them, TCMalloc and Linux's rseq(2).
@@ -33,31 +34,22 @@
 #if !QUARRY_MASKED
 
 #include <quarry/config.h>
-#include <quarry/quarry.h>
-
-#include "mm/heap.h"
+#include <quarry/layout.h>
 
 #define TEXT QUARRY_ARCH_TEXT
 
-/* What the assembly below takes for granted. */
-#define MAP_DIRECT_MAP 0
-#define MAP_BOUND 8
-#define MAP_CLASSES 16
-#define PAGE_SHIFT 12
 #define ZEROED_AT_ONCE 128 /* bytes: beyond, the string instructions' start-up does not matter */
-_Static_assert(offsetof(struct page_map, direct_map) == MAP_DIRECT_MAP, "as quarry_free reads it");
-_Static_assert(offsetof(struct page_map, bound) == MAP_BOUND, "as quarry_free reads it");
-_Static_assert(offsetof(struct page_map, classes) == MAP_CLASSES, "as quarry_free reads it");
-_Static_assert(FRAME_SHIFT == PAGE_SHIFT, "as quarry_free counts pages");
-_Static_assert(offsetof(struct quarry_cpu, top) == 0, "the stacks' tops begin the block");
-_Static_assert(sizeof(size_class_lookup[0]) == 1, "as quarry_alloc reads it");
 
-/* One stack's top, for the number in a register. */
+_Static_assert(offsetof(struct quarry_cpu, top) == 0, "the stacks' tops begin the block");
+
+/* One stack's top, for the number in a register; a field of the page map. */
 #define TOP(number) "%gs:" TEXT(QUARRY_GS_BLOCK) "(,%" number ",8)"
+#define MAP(field) "page_map+" TEXT(QUARRY_LAYOUT_MAP_##field) "(%rip)"
 
 /* A function of the allocator's own, or of its API. */
 #define FUNCTION(name) ".globl " name "\n.type " name ", @function\n" name ":\n"
 
+/* clang-format off */
 __asm__(
     ".pushsection .text\n"
     ".hidden size_class_lookup, page_map, heap_alloc_slow, heap_zeroed, heap_free_slow\n"
@@ -68,151 +60,109 @@ __asm__(
 
 #if QUARRY_HARDEN == 0
     /* void *quarry_alloc(size_t bytes) */
-    FUNCTION("quarry_alloc") "       cmpq    $" TEXT(
-        SIZE_CLASS_BYTES_MAX) ", %rdi\n"
-                              "       ja      1f\n"
-                              "       leaq    7(%rdi), %rax\n"
-                              "       shrq    $3, %rax\n"
-                              "       leaq    size_class_lookup(%rip), %rcx\n"
-                              "       movzbl  (%rcx,%rax), %esi\n"
+    FUNCTION("quarry_alloc")
+    "       cmpq    $" TEXT(QUARRY_LAYOUT_LOOKUP_BYTES_MAX) ", %rdi\n"
+    "       ja      1f\n"
+    "       leaq    7(%rdi), %rax\n"
+    "       shrq    $3, %rax\n"
+    "       leaq    size_class_lookup(%rip), %rcx\n"
+    "       movzbl  (%rcx,%rax), %esi\n"
     /* void *quarry_alloc_of(size_t bytes, size_t size_class) */
-    FUNCTION(
-        "quarry_alloc_of") "alloc_first:\n"
-                           "       movq    " TOP(
-                               "rsi") ", %rax\n"
-                                      "       movq    (%rax), %rax\n"
-                                      "       testq   %rax, %rax\n"
-                                      "       je      2f\n"
-                                      "alloc_commit:\n"
-                                      "       subq    $8, " TOP(
-                                          "rsi") "\n"
-                                                 "       ret\n"
-                                                 "1:     xorl    %esi, %esi\n"
-                                                 "2:     xorl    %edx, %edx\n"   /* no flags */
-                                                 "       movq    (%rsp), %rcx\n" /* the caller */
-                                                 "       jmp     heap_alloc_slow\n"
+    FUNCTION("quarry_alloc_of")
+    "alloc_first:\n"
+    "       movq    " TOP("rsi") ", %rax\n"
+    "       movq    (%rax), %rax\n"
+    "       testq   %rax, %rax\n"
+    "       je      2f\n"
+    "alloc_commit:\n"
+    "       subq    $8, " TOP("rsi") "\n"
+    "       ret\n"
+    "1:     xorl    %esi, %esi\n"
+    "2:     xorl    %edx, %edx\n" /* no flags */
+    "       movq    (%rsp), %rcx\n" /* the caller */
+    "       jmp     heap_alloc_slow\n"
 
-                                                 /* void quarry_free(void *object) */
-                                                 ".balign 64\n" FUNCTION(
-                                                     "quarry_free") "       movq    %rdi, %rax\n"
-                                                                    "       subq    page_map+" TEXT(
-                                                                        MAP_DIRECT_MAP) "(%rip), "
-                                                                                        "%rax\n"
-                                                                                        "       "
-                                                                                        "shrq    "
-                                                                                        "$" TEXT(
-                                                                                            PAGE_SHIFT) ", %rax\n"
-                                                                                                        "       cmpq    page_map+" TEXT(
-                                                                                                            MAP_BOUND) "(%rip), %rax\n"
-                                                                                                                       "       jae     1f\n"
-                                                                                                                       "       movq    page_map+" TEXT(
-                                                                                                                           MAP_CLASSES) "(%rip), %rcx\n"
-                                                                                                                                        "       movzbl  (%rcx,%rax), %esi\n"
+    /* void quarry_free(void *object) */
+    ".balign 64\n"
+    FUNCTION("quarry_free")
+    "       movq    %rdi, %rax\n"
+    "       subq    " MAP(START) ", %rax\n"
+    "       shrq    $" TEXT(QUARRY_LAYOUT_PAGE_SHIFT) ", %rax\n"
+    "       cmpq    " MAP(PAGES) ", %rax\n"
+    "       jae     1f\n"
+    "       movq    " MAP(CLASSES) ", %rcx\n"
+    "       movzbl  (%rcx,%rax), %esi\n"
     /* void quarry_free_of(void *object, size_t size_class) */
-    FUNCTION("quarry_free_of") "free_first:\n"
-                               "       movq    " TOP(
-                                   "rsi") ", %rax\n"
-                                          "       cmpq    $1, 8(%rax)\n" /* QUARRY_STACK_END */
-                                          "       je      2f\n"
-                                          "       movq    %rdi, 8(%rax)\n"
-                                          "free_commit:\n"
-                                          "       addq    $8, " TOP(
-                                              "rsi") "\n"
-                                                     "       ret\n"
-                                                     "1:     xorl    %esi, %esi\n"
-                                                     "2:     movq    (%rsp), %rdx\n" /* the caller
-                                                                                      */
-                                                     "       jmp     heap_free_slow\n"
+    FUNCTION("quarry_free_of")
+    "free_first:\n"
+    "       movq    " TOP("rsi") ", %rax\n"
+    "       cmpq    $" TEXT(QUARRY_STACK_END_WORD) ", 8(%rax)\n"
+    "       je      2f\n"
+    "       movq    %rdi, 8(%rax)\n"
+    "free_commit:\n"
+    "       addq    $8, " TOP("rsi") "\n"
+    "       ret\n"
+    "1:     xorl    %esi, %esi\n"
+    "2:     movq    (%rsp), %rdx\n" /* the caller */
+    "       jmp     heap_free_slow\n"
 
-                                                     /* void *quarry_zeroed(size_t bytes): the same,
-                                                        then as many of 16 stores as it has words */
-                                                     ".balign 64\n" FUNCTION("quarry_zeroed") "    "
-                                                                                              "   "
-                                                                                              "cmpq"
-                                                                                              "    "
-                                                                                              "$" TEXT(ZEROED_AT_ONCE) ", %rdi\n"
-                                                                                                                       "       ja      heap_zeroed\n"
-                                                                                                                       "       leaq    7(%rdi), %r8\n"
-                                                                                                                       "       shrq    $3, %r8\n"
-                                                                                                                       "       leaq    size_class_lookup(%rip), %rcx\n"
-                                                                                                                       "       movzbl  (%rcx,%r8), %esi\n"
-                                                                                                                       "zeroed_first:\n"
-                                                                                                                       "       movq    " TOP("rsi") ", %rax\n"
-                                                                                                                                                    "       movq    (%rax), %rax\n"
-                                                                                                                                                    "       testq   %rax, %rax\n"
-                                                                                                                                                    "       je      heap_zeroed\n"
-                                                                                                                                                    "zeroed_commit:\n"
-                                                                                                                                                    "       subq    $8, " TOP("rsi") "\n"
-                                                                                                                                                                                     "       xorl    %edx, %edx\n"
-                                                                                                                                                                                     "       leaq    1f(%rip), %rcx\n"
-                                                                                                                                                                                     "       shlq    $2, %r8\n" /* a store is 4 bytes long */
-                                                                                                                                                                                     "       subq    %r8, %rcx\n"
-                                                                                                                                                                                     "       jmp     *%rcx\n"
-                                                                                                                                                                                     "       .set    word, " TEXT(ZEROED_AT_ONCE) " / 8\n"
-                                                                                                                                                                                                                                  "       .rept   " TEXT(ZEROED_AT_ONCE) " / 8\n"
-                                                                                                                                                                                                                                                                         "       .set    word, word - 1\n"
-                                                                                                                                                                                                                                                                         "       {disp8} movq %rdx, 8 * word(%rax)\n"
-                                                                                                                                                                                                                                                                         "       .endr\n"
-                                                                                                                                                                                                                                                                         "1:     ret\n"
+    /* void *quarry_zeroed(size_t bytes): the same, then as many of 16 stores as it has words */
+    ".balign 64\n"
+    FUNCTION("quarry_zeroed")
+    "       cmpq    $" TEXT(ZEROED_AT_ONCE) ", %rdi\n"
+    "       ja      heap_zeroed\n"
+    "       leaq    7(%rdi), %r8\n"
+    "       shrq    $3, %r8\n"
+    "       leaq    size_class_lookup(%rip), %rcx\n"
+    "       movzbl  (%rcx,%r8), %esi\n"
+    "zeroed_first:\n"
+    "       movq    " TOP("rsi") ", %rax\n"
+    "       movq    (%rax), %rax\n"
+    "       testq   %rax, %rax\n"
+    "       je      heap_zeroed\n"
+    "zeroed_commit:\n"
+    "       subq    $8, " TOP("rsi") "\n"
+    "       xorl    %edx, %edx\n"
+    "       leaq    1f(%rip), %rcx\n"
+    "       shlq    $2, %r8\n" /* a store is 4 bytes long */
+    "       subq    %r8, %rcx\n"
+    "       jmp     *%rcx\n"
+    "       .set    word, " TEXT(ZEROED_AT_ONCE) " / 8\n"
+    "       .rept   " TEXT(ZEROED_AT_ONCE) " / 8\n"
+    "       .set    word, word - 1\n"
+    "       {disp8} movq %rdx, 8 * word(%rax)\n"
+    "       .endr\n"
+    "1:     ret\n"
 #endif
 
-                                                                                                                                                                                                                                                                         /* void *quarry_port_pop(size_t stack) */
-                                                                                                                                                                                                                                                                         ".balign 64\n" FUNCTION("quarry_port_pop") "pop_first:\n"
-                                                                                                                                                                                                                                                                                                                    "       movq    " TOP("rdi") ", %rax\n"
-                                                                                                                                                                                                                                                                                                                                                 "       movq    "
-                                                                                                                                                                                                                                                                                                                                                 "(%rax), %rax\n"
-                                                                                                                                                                                                                                                                                                                                                 "       testq   "
-                                                                                                                                                                                                                                                                                                                                                 "%rax, %rax\n"
-                                                                                                                                                                                                                                                                                                                                                 "       je      "
-                                                                                                                                                                                                                                                                                                                                                 "1f\n"
-                                                                                                                                                                                                                                                                                                                                                 "pop_commit:\n"
-                                                                                                                                                                                                                                                                                                                                                 "       subq    "
-                                                                                                                                                                                                                                                                                                                                                 "$8, " TOP(
-                                                                                                                                                                                                                                                                                                                                                     "rdi") "\n"
-                                                                                                                                                                                                                                                                                                                                                            "1:   "
-                                                                                                                                                                                                                                                                                                                                                            "  "
-                                                                                                                                                                                                                                                                                                                                                            "ret\n"
+    /* void *quarry_port_pop(size_t stack) */
+    ".balign 64\n"
+    FUNCTION("quarry_port_pop")
+    "pop_first:\n"
+    "       movq    " TOP("rdi") ", %rax\n"
+    "       movq    (%rax), %rax\n"
+    "       testq   %rax, %rax\n"
+    "       je      1f\n"
+    "pop_commit:\n"
+    "       subq    $8, " TOP("rdi") "\n"
+    "1:     ret\n"
 
-                                                                                                                                                                                                                                                                                                                                                            /* bool
-                                                                                                                                                                                                                                                                                                                                                               quarry_port_push(size_t
-                                                                                                                                                                                                                                                                                                                                                               stack,
-                                                                                                                                                                                                                                                                                                                                                               void
-                                                                                                                                                                                                                                                                                                                                                               *object)
-                                                                                                                                                                                                                                                                                                                                                             */
-                                                                                                                                                                                                                                                                                                                                                            ".bali"
-                                                                                                                                                                                                                                                                                                                                                            "gn "
-                                                                                                                                                                                                                                                                                                                                                            "64"
-                                                                                                                                                                                                                                                                                                                                                            "\n" FUNCTION(
-                                                                                                                                                                                                                                                                                                                                                                "q"
-                                                                                                                                                                                                                                                                                                                                                                "u"
-                                                                                                                                                                                                                                                                                                                                                                "a"
-                                                                                                                                                                                                                                                                                                                                                                "r"
-                                                                                                                                                                                                                                                                                                                                                                "r"
-                                                                                                                                                                                                                                                                                                                                                                "y"
-                                                                                                                                                                                                                                                                                                                                                                "_"
-                                                                                                                                                                                                                                                                                                                                                                "p"
-                                                                                                                                                                                                                                                                                                                                                                "o"
-                                                                                                                                                                                                                                                                                                                                                                "r"
-                                                                                                                                                                                                                                                                                                                                                                "t"
-                                                                                                                                                                                                                                                                                                                                                                "_"
-                                                                                                                                                                                                                                                                                                                                                                "p"
-                                                                                                                                                                                                                                                                                                                                                                "u"
-                                                                                                                                                                                                                                                                                                                                                                "s"
-                                                                                                                                                                                                                                                                                                                                                                "h") "push_first:\n"
-                                                                                                                                                                                                                                                                                                                                                                     "       movq    " TOP("rdi") ", %rcx\n"
-                                                                                                                                                                                                                                                                                                                                                                                                  "       xorl    %eax, %eax\n"
-                                                                                                                                                                                                                                                                                                                                                                                                  "       cmpq    $1, 8(%rcx)\n"
-                                                                                                                                                                                                                                                                                                                                                                                                  "       je      1f\n"
-                                                                                                                                                                                                                                                                                                                                                                                                  "       movq    %rsi, 8(%rcx)\n"
-                                                                                                                                                                                                                                                                                                                                                                                                  "       incl    %eax\n"
-                                                                                                                                                                                                                                                                                                                                                                                                  "push_commit:\n"
-                                                                                                                                                                                                                                                                                                                                                                                                  "       addq    $8, " TOP(
-                                                                                                                                                                                                                                                                                                                                                                                                      "rdi") "\n"
-                                                                                                                                                                                                                                                                                                                                                                                                             "1:     ret\n"
-                                                                                                                                                                                                                                                                                                                                                                                                             "quarry_restart_end:\n"
-                                                                                                                                                                                                                                                                                                                                                                                                             ".popsection\n");
-
-_Static_assert((uintptr_t)QUARRY_STACK_END == 1, "as push compares it");
+    /* bool quarry_port_push(size_t stack, void *object) */
+    ".balign 64\n"
+    FUNCTION("quarry_port_push")
+    "push_first:\n"
+    "       movq    " TOP("rdi") ", %rcx\n"
+    "       xorl    %eax, %eax\n"
+    "       cmpq    $" TEXT(QUARRY_STACK_END_WORD) ", 8(%rcx)\n"
+    "       je      1f\n"
+    "       movq    %rsi, 8(%rcx)\n"
+    "       incl    %eax\n"
+    "push_commit:\n"
+    "       addq    $8, " TOP("rdi") "\n"
+    "1:     ret\n"
+    "quarry_restart_end:\n"
+    ".popsection\n");
+/* clang-format on */
 
 /* From behind `first` to `commit`, both included: to be done again. */
 struct sequence {

@@ -60,7 +60,8 @@ extern "C" {
 #define QUARRY_CPU_STACKS 128
 
 /* What stands above a stack's last place: not an object's address, and not NULL. */
-#define QUARRY_STACK_END ((void *)1)
+#define QUARRY_STACK_END_WORD 1
+#define QUARRY_STACK_END ((void *)QUARRY_STACK_END_WORD)
 
 /*
  * A CPU's own block: kept by the kernel, one for each CPU, all 0 at first, where that CPU reaches

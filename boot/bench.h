@@ -8,8 +8,8 @@
  * functions that only return, plus the two instructions of each such call: so the call and the
  * return count, and the loop with its bookkeeping does not.
  */
-#ifndef TESTS_BENCH_INSTRUCTIONS_H
-#define TESTS_BENCH_INSTRUCTIONS_H
+#ifndef BOOT_BENCH_H
+#define BOOT_BENCH_H
 
 /* Prints a line "bench NAME ARGUMENT COST" for each; begins a fresh heap. CPU 0, interrupts on. */
 void bench_run(void);

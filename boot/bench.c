@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What allocation costs; see instructions.h. */
-#include "tests/bench/instructions.h"
+/* What allocation costs; see bench.h. */
+#include "boot/bench.h"
 
 #include <quarry/frame.h>
 #include <quarry/inline.h>
