@@ -23,8 +23,8 @@
  * A page fault or an NMI in the middle is an interrupt like any other. Interrupts that arrive in
  * user mode never meet these addresses.
  *
- * Instructions, with call and return: quarry_alloc() 13, quarry_free() 14, and a miss is told by the
- * test that the way needs anyway.
+ * Instructions, with call and return: quarry_alloc() 13, quarry_free() 14, and a miss is told by
+ * the test that the way needs anyway.
  *
  * Source: restartable sequences are Bershad, Redell and Ellis, "Fast mutual exclusion for
  * uniprocessors" (ASPLOS 1992); per-CPU caches on them, TCMalloc and Linux's rseq(2).

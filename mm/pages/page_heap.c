@@ -221,16 +221,27 @@ static bool adopt_as_free(size_t first, size_t count)
     return adopted;
 }
 
-/* One more arena, whole if there is one, with a run of `pages` in any case. */
+/* What is free of some window, with a run of `pages` in it; but for its last `spare` frames. */
+static bool grow_by_remnant(size_t pages, size_t spare)
+{
+    struct frame_range piece = frame_allocator_alloc_remnant(&frames.allocator, pages + spare);
+    if (piece.first == NO_FRAME)
+        return false;
+    size_t end = piece.end - spare;
+    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(), end, spare);
+    return adopt_as_free(piece.first, end - piece.first);
+}
+
+/*
+ * One more arena, whole if there is one, with a run of `pages` in any case. If the last free frames
+ * are all in one piece, the arena's record and its table need two of them.
+ */
 static bool grow(size_t pages)
 {
     size_t huge = frame_allocator_alloc(&frames.allocator, quarry_port_cpu_number(), CHILD_SHIFT);
     if (huge != NO_FRAME)
         return adopt_as_free(huge, ARENA_PAGES);
-    struct frame_range piece = frame_allocator_alloc_remnant(&frames.allocator, pages);
-    if (piece.first != NO_FRAME)
-        return adopt_as_free(piece.first, piece.end - piece.first);
-    return false;
+    return grow_by_remnant(pages, 0) || grow_by_remnant(pages, 2);
 }
 
 static size_t alloc_in_arena(size_t pages, size_t align, struct span *span)

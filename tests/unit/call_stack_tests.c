@@ -78,7 +78,7 @@ static void print_full_stack(void *unused)
         taken.stack.callers[i] = (void *)(0x1000 + i);
     taken.behind = 4711;
     quarry_report_begin();
-    quarry_report_add("a report");
+    quarry_report_add("quarry: a report");
     call_stack_add("called by", &taken.stack);
     quarry_report_stop();
 }
@@ -87,7 +87,8 @@ TEST(call_stack_is_printed_whole)
 {
     _Static_assert(CALL_STACK_DEPTH == 8, "as many lines as below");
     test_heap_fresh();
-    test_expect_report(print_full_stack, NULL,
-                       "a report\n  called by\n    0x*1000\n    0x*1001\n    0x*1002\n    0x*1003\n"
-                       "    0x*1004\n    0x*1005\n    0x*1006\n    0x*1007");
+    test_expect_report(
+        print_full_stack, NULL,
+        "quarry: a report\n  called by\n    0x*1000\n    0x*1001\n    0x*1002\n    0x*1003\n"
+        "    0x*1004\n    0x*1005\n    0x*1006\n    0x*1007");
 }

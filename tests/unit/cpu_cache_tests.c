@@ -7,6 +7,7 @@
 
 #include "lib/bits.h"
 #include "lib/fault.h"
+#include "mm/frames/frame_api.h"
 #include "mm/objects/cpu_cache.h"
 #include "mm/objects/transfer_cache.h"
 #include "tests/framework/platform.h"
@@ -40,6 +41,7 @@ TEST(cpu_cache_budget_is_a_share_of_memory)
     cpu_caches_set_budget(1);
     for (unsigned cpu = 0; cpu < cpu_cache_count(); cpu++)
         EXPECT(cpu_cache_of(cpu)->budget_bytes == 64 * 1024);
+    EXPECT(cpu_cache_of(cpu_cache_count())->budget_bytes != 64 * 1024); /* no cache is there */
     cpu_caches_set_budget((size_t)QUARRY_CACHE_SHARE * setup.cpus * 100000);
     EXPECT(cache()->budget_bytes == 100000);
 }
@@ -57,10 +59,27 @@ static void put(unsigned size_class, void *object)
         cpu_cache_free_missed(size_class, object);
 }
 
+/* As a longer array must not find them. */
+static void fill_free_frames_with_ends(void)
+{
+    static uint64_t taken[512];
+    for (unsigned i = 0; i < 512; i++) {
+        taken[i] = quarry_frame_alloc(2);
+        void **words = (void **)(frames.direct_map + taken[i]);
+        for (size_t word = 0; taken[i] != 0 && word < 4 * QUARRY_FRAME_BYTES / sizeof *words;
+             word++)
+            words[word] = QUARRY_STACK_END;
+    }
+    for (unsigned i = 0; i < 512; i++)
+        if (taken[i] != 0)
+            quarry_frame_free(taken[i], 2);
+}
+
 /* Each miss brings a batch more, up to the class's own limit; the array grows on the way. */
 TEST(cpu_cache_grows_by_a_batch_at_each_miss)
 {
     test_heap_fresh();
+    fill_free_frames_with_ends();
     size_t frames_before = quarry_frame_free_count();
     cpu_caches_set_budget((size_t)1 << 50);
     const unsigned size_class = 8;

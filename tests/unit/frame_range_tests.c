@@ -7,6 +7,7 @@
 #include "lib/fault.h"
 #include "lib/format.h"
 #include "mm/frames/frame_api.h"
+#include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 #include "tests/unit/fake_frames.h"
 
@@ -85,7 +86,92 @@ TEST(frame_late_memory_makes_a_child_whole)
     fake_frames_destroy(fake);
 }
 
+/* A free run, a gap, and a longer run in the same child: the search does not string them together.
+ */
+TEST(frame_range_does_not_cross_a_gap)
+{
+    const struct quarry_memory_region runs[] = {{BASE + BYTES(10), BYTES(10), U},
+                                                {BASE + BYTES(30), BYTES(30), U}};
+    struct fake_frames *fake = make(runs, 2);
+    EXPECT(frame_allocator_alloc_range(&fake->allocator, 30, 1, 0) == TREE_FRAMES + 30);
+    frame_allocator_verify(&fake->allocator);
+    fake_frames_destroy(fake);
+}
+
+/* A bound in bytes is kept to the last frame, and only what is below is given. */
+TEST(frame_api_keeps_to_the_bound)
+{
+    test_heap_fresh();
+    const uint64_t bounds[] = {2 * FRAME_BYTES, (uint64_t)1 << 20};
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t bound = bounds[i];
+        size_t ours = 0;
+        for (size_t frame = 1; frame < bound / FRAME_BYTES; frame++)
+            ours += memory_map_owns(&frames.map, frame, frame + 1);
+        size_t given = 0;
+        uint64_t physical;
+        while ((physical = quarry_frame_alloc_range(1, 0, bound)) != 0) {
+            REQUIRE(physical + FRAME_BYTES <= bound);
+            given++;
+        }
+        EXPECT(given == ours);
+        test_heap_fresh();
+    }
+}
+
+/* Frames that the heap holds without need are given back to whoever asks for a run of them. */
+TEST(frame_api_finds_runs_in_idle_arenas)
+{
+    test_heap_fresh();
+    if (test_skip_large_machine())
+        return;
+    struct held {
+        struct held *next;
+    } *held = NULL, *next;
+    while ((next = quarry_alloc((size_t)2 << 20)) != NULL) {
+        next->next = held;
+        held = next;
+    }
+    for (; held != NULL; held = next) {
+        next = held->next;
+        quarry_free(held);
+    }
+    uint64_t run = quarry_frame_alloc_range(3 * CHILD_FRAMES, 0, 0);
+    EXPECT(run != 0);
+    test_heap_fresh();
+}
+
+TEST(frame_api_says_how_much_joined)
+{
+    test_heap_fresh();
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    platform_forget_caches();
+    EXPECT(quarry_init(&setup) == QUARRY_OK);
+    size_t before = quarry_frame_total_count();
+    size_t joined = quarry_frame_reclaim_boot_memory();
+    EXPECT(quarry_frame_total_count() == before + joined);
+    EXPECT(joined == range_set_count_frames(&frames.map.reclaimable));
+    EXPECT(quarry_frame_reclaim_boot_memory() == 0);
+    test_heap_fresh();
+}
+
 /* ---- what reports say ---- */
+
+static void free_in_the_middle(void *argument)
+{
+    struct frame_allocator *allocator = &((struct fake_frames *)argument)->allocator;
+    frame_allocator_free(allocator, 0, frame_allocator_alloc(allocator, 0, 3) + 4, 3);
+}
+
+/* Half of the child's missing half joins: what is still missing is nobody's. */
+static void free_what_never_joined(void *argument)
+{
+    struct fake_frames *fake = argument;
+    frame_frontier_advance(&fake->allocator);
+    frame_allocator_reclaim(&fake->allocator, &fake->map);
+    frame_allocator_free(&fake->allocator, 0, TREE_FRAMES + CHILD_FRAMES - 1, 0);
+}
 
 static void free_twice(void *argument)
 {
@@ -117,6 +203,16 @@ TEST(frame_reports_have_the_right_figures)
                 "quarry: double free of 8 frames at %#lx: the frame at %#lx is free already", BASE,
                 BASE);
     test_expect_report(free_twice, make(child, 1), expected);
+    format_text(expected, sizeof expected,
+                "quarry: bad free of 8 frames at %#lx: not aligned to their size", BASE + BYTES(4));
+    test_expect_report(free_in_the_middle, make(child, 1), expected);
+    const struct quarry_memory_region quarters[] = {{BASE, BYTES(CHILD_FRAMES / 4), U},
+                                                    {BASE + BYTES(CHILD_FRAMES / 4),
+                                                     BYTES(CHILD_FRAMES / 4), C}};
+    format_text(expected, sizeof expected,
+                "quarry: bad free of 1 frames at %#lx: not Quarry's memory",
+                BASE + BYTES(CHILD_FRAMES - 1));
+    test_expect_report(free_what_never_joined, make(quarters, 2), expected);
     test_expect_report(count_one_too_many, make(child, 1),
                        "quarry: tree 1 counts 513 free frames and 0 reserved, its children 512");
     test_heap_fresh();

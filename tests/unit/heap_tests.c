@@ -81,6 +81,26 @@ TEST(cpu_online_says_that_memory_is_gone)
     EXPECT(quarry_cpu_online(0) == QUARRY_OK);
 }
 
+/* All frames are in idle arenas: one is given back for the CPU's cache. */
+TEST(cpu_online_takes_idle_memory)
+{
+    test_heap_fresh();
+    if (test_skip_large_machine())
+        return;
+    quarry_cpu_offline();
+    static void *objects[4096];
+    size_t count = 0;
+    while (count < 4096 && (objects[count] = quarry_alloc((size_t)1 << 20)) != NULL)
+        count++;
+    while (quarry_frame_alloc(0) != 0)
+        continue;
+    for (size_t i = 0; i < count; i++)
+        quarry_free(objects[i]);
+    EXPECT(count > 0 && count < 4096);
+    EXPECT(quarry_cpu_online(0) == QUARRY_OK);
+    test_heap_fresh();
+}
+
 /* ---- addresses in reports: the program writes down what the report must say ---- */
 
 static char expected[400];

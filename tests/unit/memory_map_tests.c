@@ -107,6 +107,11 @@ TEST(memory_map_knows_what_it_owns)
     EXPECT(memory_map_end(map) == 10);
     EXPECT(memory_map_owns(map, 4, 8) && !memory_map_owns(map, 4, 9));
     EXPECT(!memory_map_owns(map, 3, 5) && !memory_map_owns(map, 10, 11));
+    EXPECT(!memory_map_owns(map, 9, 10));
+    map->reclaimed = true;
+    EXPECT(memory_map_owns(map, 9, 10) && memory_map_owns(map, 4, 10));
+    EXPECT(!memory_map_owns(map, 9, 11));
+    map->reclaimed = false;
     EXPECT(memory_map_may_own(map, 9, 20) && !memory_map_may_own(map, 10, 20));
     map->reclaimed = true;
     EXPECT(memory_map_owns(map, 4, 10) && !memory_map_owns(map, 4, 11));

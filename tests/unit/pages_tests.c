@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages: pools, the page heap's choices, spans and their slots, the scavenger. */
+#include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
 
 #include "lib/bits.h"
+#include "lib/fault.h"
 #include "lib/random.h"
 #include "mm/frames/frame_api.h"
 #include "mm/pages/metadata_pool.h"
@@ -171,6 +173,25 @@ TEST(page_heap_cuts_behind_the_first_page_of_a_window)
     page_heap_verify();
 }
 
+/* Without memory for the window's table the object stays as it is. */
+TEST(page_heap_does_not_cut_without_a_table)
+{
+    if (!QUARRY_FAULTS) {
+        test_skip("QUARRY_FAULTS is 0");
+        return;
+    }
+    test_heap_fresh();
+    struct span *span = span_create_large(2 * ARENA_PAGES, 1);
+    REQUIRE(span != NULL);
+    fault_arm_every(FAULT_ALL_SITES, 1);
+    EXPECT(!span_resize(span, ARENA_PAGES + 1));
+    fault_disarm();
+    EXPECT(span->pages == 2 * ARENA_PAGES);
+    page_heap_verify();
+    span_destroy(span);
+    page_heap_verify();
+}
+
 /*
  * The last resort for aligned runs: no arena has a run so long that an aligned one must be in it,
  * and there is no more memory, but some arena has one all the same.
@@ -258,9 +279,31 @@ TEST(page_heap_takes_broken_pieces_when_no_huge_frame_is_left)
     while (span_create_large(1, 1) != NULL)
         pages++;
     page_heap_verify();
+    test_note("%zu pages of %zu broken frames, in %zu arenas; %zu pages and %zu frames are free",
+              pages, broken, page_heap.arenas, page_heap.free_pages, quarry_frame_free_count());
     /* A page in 32 (hardened, with two bitmaps, in 16) goes to the descriptors of such short spans,
      * one per arena to its table. */
     EXPECT(pages + page_heap.arenas + 4 > (QUARRY_HARDEN ? broken * 15 / 16 : broken * 31 / 32));
+}
+
+/* The last frames are in one piece, and what describes them must come out of it. */
+TEST(page_heap_uses_the_very_last_piece)
+{
+    test_heap_fresh();
+    if (test_skip_large_machine())
+        return;
+    uint64_t piece = quarry_frame_alloc_range(10, 0, 0);
+    while (quarry_frame_alloc(QUARRY_ORDER_HUGE) != 0)
+        continue;
+    while (quarry_frame_alloc(0) != 0)
+        continue;
+    quarry_frame_free_range(piece, 10);
+    struct span *span = span_create_large(3, 1);
+    REQUIRE(piece != 0 && span != NULL);
+    page_heap_verify();
+    EXPECT(span_create_large(3, 1) != NULL);
+    page_heap_verify();
+    test_heap_fresh();
 }
 
 TEST(page_heap_large_runs_touch_no_more_than_they_need)

@@ -75,3 +75,13 @@ TEST(size_class_of_constants_is_the_same)
     quarry_free_inline(quarry_alloc_inline(100000), 100000);
     quarry_verify();
 }
+
+TEST(size_class_alignment_is_what_the_api_promises)
+{
+    static const struct {
+        size_t bytes, alignment;
+    } promises[] = {{1, 8},   {4, 8},       {8, 8},       {16, 16},   {24, 8}, {48, 16},
+                    {64, 64}, {2048, 2048}, {4096, 4096}, {8192, 16}, {100, 8}};
+    for (unsigned i = 0; i < sizeof promises / sizeof promises[0]; i++)
+        EXPECT(size_class_alignment(promises[i].bytes) == promises[i].alignment);
+}

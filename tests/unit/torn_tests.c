@@ -107,6 +107,12 @@ static void arena_offers_what_it_does_not_own(void)
     arena->owned_pages--;
 }
 
+static void arena_offers_its_first_page_wrongly(void)
+{
+    bitmap_clear(&idle->owned, 0, 1);
+    idle->owned_pages--;
+}
+
 static void arena_is_unknown(void)
 {
     page_map.arenas[idle->first_page / ARENA_PAGES] = NULL;
@@ -222,7 +228,7 @@ static void stack_has_no_bottom(void)
 
 static void stack_has_no_marker(void)
 {
-    bottom(span->size_class)[cache()->capacity[span->size_class] + 1] = NULL;
+    bottom(span->size_class)[cache()->capacity[span->size_class] + 1] = (void *)0x55;
 }
 
 static void stack_holds_more_than_it_may(void)
@@ -250,11 +256,12 @@ static void stack_holds_an_interior_pointer(void)
     *cache()->block->top[span->size_class] = (char *)small_object + 8;
 }
 
-/* The span's last slot was never handed out. */
 static void stack_holds_a_free_slot(void)
 {
-    size_t offset = (size_t)(span->slots - 1) * span->object_bytes;
-    *cache()->block->top[span->size_class] = (void *)(span_address(span) + offset);
+    unsigned slot = 0;
+    while (span_slot_used(span, slot))
+        slot++;
+    *cache()->block->top[span->size_class] = (void *)span_slot_address(span, slot);
 }
 
 static void stack_holds_another_class(void)
@@ -321,6 +328,7 @@ static const struct tear tears[] = {
     {arena_counts_free_pages_wrongly, "its bits say"},
     {arena_counts_owned_pages_wrongly, "its bits say"},
     {arena_has_another_longest_run, "its bits say"},
+    {arena_offers_its_first_page_wrongly, "offers pages that it does not own"},
     {arena_offers_what_it_does_not_own, "offers pages that it does not own"},
     {arena_is_unknown, "the page map does not know the arena at page"},
     {arena_is_in_the_wrong_bucket, "is in bucket 1"},
@@ -340,7 +348,7 @@ static const struct tear tears[] = {
     {door_is_elsewhere, "the door of cpu 0 is not shut"},
     {stack_has_no_bottom, "the stack of cpu 0, class 5"},
     {stack_has_no_marker,
-     "the stack of cpu 0, class\nsentinels 0x0000000000000000 0x0000000000000000"},
+     "the stack of cpu 0, class\nsentinels 0x0000000000000000 0x0000000000000055"},
     {door_of_another_cpu_is_open, "the door of cpu 1 is not shut"},
     {stack_holds_more_than_it_may, "the stack of cpu 0, class 5"},
     {grants_do_not_add_up, "the cache of cpu 0 was granted"},

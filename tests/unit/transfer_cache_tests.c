@@ -117,12 +117,22 @@ TEST(transfer_cache_grows_within_its_budget)
     test_heap_fresh();
     size_t frames_before = quarry_frame_free_count();
     unsigned size_class = size_class_of(BYTES);
+    REQUIRE(take_far(size_class) == FAR_APART);
+    transfer_cache_give(size_class, 500, far); /* what it was granted ends with the heap */
+    test_heap_fresh();
     size_t extra = (1024 - 256) * (size_t)size_classes[size_class].bytes;
     static const size_t kept[] = {2048, 1024, 512};
     const size_t budgets[] = {(size_t)1 << 30, extra, extra - 1};
     for (unsigned i = 0; i < 3; i++) {
         REQUIRE(take_far(size_class) == FAR_APART);
         transfer_caches_set_budget(budgets[i] * QUARRY_CACHE_SHARE);
+        for (unsigned again = 0; i == 1 && again < 2; again++) {
+            /* What was granted comes back when it is drained. */
+            for (unsigned given = 0; given < FAR_APART; given += 20)
+                transfer_cache_give(size_class, 20, far + given);
+            transfer_cache_drain(size_class);
+            REQUIRE(take_far(size_class) == FAR_APART);
+        }
         for (unsigned given = 0; given < FAR_APART; given += 20)
             transfer_cache_give(size_class, 20, far + given);
         EXPECT(transfer_cache_count(size_class) == kept[i]);
