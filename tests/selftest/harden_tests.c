@@ -510,6 +510,27 @@ TEST(leaks_are_told_by_who_allocated_them)
     quarry_free(before);
 }
 
+/* Not one of many is overlooked: first slots, last slots, spans of every length. */
+TEST(leaks_are_all_counted)
+{
+    if (skip_below(2))
+        return;
+    test_heap_fresh();
+    static void *kept[3000];
+    size_t bytes = 0;
+    for (unsigned i = 0; i < 3000; i++) {
+        size_t wanted = i % 3 == 0 ? 100 : i % 3 == 1 ? 1500 : i % 99 * 60;
+        kept[i] = allocate_here(wanted);
+        REQUIRE(kept[i] != NULL);
+        bytes += wanted;
+    }
+    struct quarry_leak leak;
+    REQUIRE(quarry_leak_report(0, &leak, 1) == 1);
+    EXPECT(leak.objects == 3000 && leak.bytes == bytes);
+    quarry_free_batch(3000, kept);
+    EXPECT(quarry_leak_report(0, &leak, 1) == 0);
+}
+
 TEST(leaks_are_unknown_below_level_2)
 {
     struct quarry_leak leak;
