@@ -208,7 +208,7 @@ static void door_of_another_cpu_is_open(void)
     if (cpu_cache_count() > 1)
         cpu_cache_of(1)->door[1] = NULL;
     else
-        quarry_stop("one CPU: the door of cpu 1 is not shut");
+        quarry_stop("quarry: the door of cpu 1 is not shut, for there is one CPU");
 }
 
 static void door_is_not_full(void)
