@@ -529,6 +529,12 @@ TEST(leaks_are_all_counted)
     EXPECT(leak.objects == 3000 && leak.bytes == bytes);
     quarry_free_batch(3000, kept);
     EXPECT(quarry_leak_report(0, &leak, 1) == 0);
+    /* A single page behind a gap of one. */
+    test_heap_fresh();
+    kept[0] = quarry_alloc(34000); /* nine pages */
+    kept[1] = quarry_aligned(8192, 1);
+    EXPECT((uintptr_t)kept[1] - (uintptr_t)kept[0] == 10 * (size_t)QUARRY_FRAME_BYTES);
+    EXPECT(quarry_leak_report(0, &leak, 1) == 1 && leak.objects == 2);
 }
 
 TEST(leaks_are_unknown_below_level_2)
