@@ -2,8 +2,7 @@
 /*
  * Copying and clearing, under names that collide with nobody's libc.
  *
- * The byte loops are the compiler's to widen; the port's own string instructions would be faster
- * for large blocks, and quarry_arch.h offers them as quarry_port_copy() and quarry_port_clear().
+ * How it is best done is the port's to know (quarry/port.h).
  */
 #ifndef LIB_MEMORY_H
 #define LIB_MEMORY_H

@@ -91,17 +91,14 @@ void *quarry_alloc_with(size_t bytes, unsigned flags)
     return alloc_with(bytes, flags);
 }
 
-void *heap_zeroed(size_t bytes)
-{
-    return alloc_with(bytes, QUARRY_ZEROED);
-}
-
 #if HEAP_FAST_PATH_IN_C
 void *quarry_zeroed(size_t bytes)
+#else
+void *heap_zeroed(size_t bytes)
+#endif
 {
     return alloc_with(bytes, QUARRY_ZEROED);
 }
-#endif
 
 void *quarry_calloc(size_t count, size_t bytes)
 {

@@ -41,7 +41,8 @@ void heap_offer_idle_memory(void);
 void *heap_alloc_slow(size_t bytes, unsigned size_class, unsigned flags, const void *caller);
 void heap_free_slow(void *object, unsigned size_class, const void *caller);
 
-/* quarry_zeroed(), for a port that has only its fast half. */
+/* What a port's quarry_zeroed() in assembly leaves to be done; only there where the port has one.
+ */
 void *heap_zeroed(size_t bytes);
 
 /* From level 1 of hardening on: the way of every small object that is freed. */

@@ -24,6 +24,12 @@ static inline void *frame_address(size_t frame)
     return (void *)(frames.direct_map + (frame << FRAME_SHIFT));
 }
 
+/* The number of the frame in which an address of the direct map lies. */
+static inline size_t frame_at(const void *address)
+{
+    return ((uintptr_t)address - frames.direct_map) >> FRAME_SHIFT;
+}
+
 /* One frame for a table of Quarry's own; NULL when there is none. Does not reclaim. */
 static inline void *frame_take_page(void)
 {
@@ -34,8 +40,7 @@ static inline void *frame_take_page(void)
 /* As a range, for the page may have been part of a huge frame (page_heap_lend_page()). */
 static inline void frame_give_page(void *page)
 {
-    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(),
-                               ((uintptr_t)page - frames.direct_map) >> FRAME_SHIFT, 1);
+    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(), frame_at(page), 1);
 }
 
 #endif

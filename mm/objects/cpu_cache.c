@@ -88,8 +88,8 @@ static unsigned array_order(size_t room)
 
 static void free_array(void **array, size_t room)
 {
-    frame_allocator_free(&frames.allocator, quarry_port_cpu_number(),
-                         ((uintptr_t)array - frames.direct_map) >> FRAME_SHIFT, array_order(room));
+    frame_allocator_free(&frames.allocator, quarry_port_cpu_number(), frame_at(array),
+                         array_order(room));
 }
 
 /* The stack, which is empty, goes on in `array`, whose words are all 0. */
@@ -342,8 +342,7 @@ void cpu_cache_close(struct cpu_cache *cache)
     irq_state irq = quarry_port_irq_save();
     drain(cache);
     close_stacks(cache);
-    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(),
-                               ((uintptr_t)cache->area - frames.direct_map) >> FRAME_SHIFT,
+    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(), frame_at(cache->area),
                                AREA_FRAMES);
     cache->area = NULL;
     quarry_port_irq_restore(irq);

@@ -73,8 +73,7 @@ static void move_to(struct transfer_cache *transfer, void **array, size_t capaci
     memory_copy(array, transfer->objects, transfer->count * sizeof(void *));
     if (transfer->objects != transfer->first)
         frame_allocator_free(&frames.allocator, quarry_port_cpu_number(),
-                             ((uintptr_t)transfer->objects - frames.direct_map) >> FRAME_SHIFT,
-                             array_order(transfer->capacity));
+                             frame_at(transfer->objects), array_order(transfer->capacity));
     transfer->objects = array;
     transfer->capacity = capacity;
 }

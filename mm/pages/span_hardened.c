@@ -57,8 +57,7 @@ void span_records_destroy(struct span *span)
 {
     if (span->records == NULL)
         return;
-    frame_allocator_free(&frames.allocator, quarry_port_cpu_number(),
-                         ((uintptr_t)span->records - frames.direct_map) >> FRAME_SHIFT,
+    frame_allocator_free(&frames.allocator, quarry_port_cpu_number(), frame_at(span->records),
                          records_order(span));
     span->records = NULL;
 }
