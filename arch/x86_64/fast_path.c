@@ -52,13 +52,14 @@ _Static_assert(offsetof(struct quarry_cpu, top) == 0, "the stacks' tops begin th
 /* clang-format off */
 __asm__(
     ".pushsection .text\n"
-    ".hidden size_class_lookup, page_map, heap_alloc_slow, heap_zeroed, heap_free_slow\n"
     ".hidden quarry_restart_begin, quarry_restart_end\n"
     ".globl quarry_restart_begin, quarry_restart_end\n"
     ".balign 64\n"
     "quarry_restart_begin:\n"
 
 #if QUARRY_HARDEN == 0
+    ".hidden size_class_lookup, page_map, heap_alloc_slow, heap_zeroed, heap_free_slow\n"
+
     /* void *quarry_alloc(size_t bytes) */
     FUNCTION("quarry_alloc")
     "       cmpq    $" TEXT(QUARRY_LAYOUT_LOOKUP_BYTES_MAX) ", %rdi\n"
