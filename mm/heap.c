@@ -60,7 +60,8 @@ _Static_assert(offsetof(struct page_map, direct_map) == QUARRY_LAYOUT_MAP_START,
 _Static_assert(offsetof(struct page_map, bound) == QUARRY_LAYOUT_MAP_PAGES, "quarry/layout.h");
 _Static_assert(offsetof(struct page_map, classes) == QUARRY_LAYOUT_MAP_CLASSES, "quarry/layout.h");
 _Static_assert(FRAME_SHIFT == QUARRY_LAYOUT_PAGE_SHIFT, "quarry/layout.h");
-_Static_assert(SIZE_CLASS_BYTES_MAX == QUARRY_LAYOUT_LOOKUP_BYTES_MAX, "quarry/layout.h");
+_Static_assert(SIZE_CLASS_LOOKUP_BYTES_MAX == QUARRY_LAYOUT_LOOKUP_BYTES_MAX, "quarry/layout.h");
+_Static_assert(SIZE_CLASS_BYTES_MAX == QUARRY_LAYOUT_CLASS_BYTES_MAX, "quarry/layout.h");
 _Static_assert(sizeof(size_class_lookup[0]) == 1, "quarry/layout.h");
 
 /* ---- allocation ---- */

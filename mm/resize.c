@@ -71,7 +71,7 @@ static bool size_fits(unsigned size_class, size_t bytes, size_t usable)
 {
     if (QUARRY_HARDEN >= 2)
         return bytes == usable;
-    return size_class == 0 && bytes > SIZE_CLASS_BYTES_MAX - HARDEN_TAIL_BYTES &&
+    return size_class == 0 && bytes > SMALL_BYTES_MAX - HARDEN_TAIL_BYTES &&
            round_up(bytes + HARDEN_TAIL_BYTES, FRAME_BYTES) == usable + HARDEN_TAIL_BYTES;
 }
 

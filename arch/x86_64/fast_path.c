@@ -58,7 +58,7 @@ __asm__(
     "quarry_restart_begin:\n"
 
 #if QUARRY_HARDEN == 0
-    ".hidden size_class_lookup, page_map, heap_alloc_slow, heap_zeroed, heap_free_slow\n"
+    ".hidden size_class_lookup, size_class_lookup_pages, page_map, heap_alloc_slow, heap_zeroed, heap_free_slow\n"
 
     /* void *quarry_alloc(size_t bytes) */
     FUNCTION("quarry_alloc")
@@ -79,6 +79,13 @@ __asm__(
     "       subq    $8, " TOP("rsi") "\n"
     "       ret\n"
     "1:     xorl    %esi, %esi\n"
+    "       cmpq    $" TEXT(QUARRY_LAYOUT_CLASS_BYTES_MAX) ", %rdi\n"
+    "       ja      2f\n"
+    "       leaq    (1 << " TEXT(QUARRY_LAYOUT_PAGE_SHIFT) ") - 1(%rdi), %rax\n"
+    "       shrq    $" TEXT(QUARRY_LAYOUT_PAGE_SHIFT) ", %rax\n"
+    "       leaq    size_class_lookup_pages(%rip), %rcx\n"
+    "       movzbl  (%rcx,%rax), %esi\n"
+    "       jmp     alloc_first\n"
     "2:     xorl    %edx, %edx\n" /* no flags */
     "       movq    (%rsp), %rcx\n" /* the caller */
     "       jmp     heap_alloc_slow\n"

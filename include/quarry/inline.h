@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /* The largest size that has a class. */
-#define QUARRY_CLASS_BYTES_MAX 32768u
+#define QUARRY_CLASS_BYTES_MAX 1048576u
 
 /*
  * quarry_alloc() and quarry_free() where the class is known; not for direct use: a class that is

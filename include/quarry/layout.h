@@ -14,7 +14,9 @@
 #define QUARRY_LAYOUT_MAP_CLASSES 16
 #define QUARRY_LAYOUT_PAGE_SHIFT 12
 
-/* size_class_lookup: a byte for each 8 bytes of size, up to this size. */
+/* size_class_lookup: a byte for each 8 bytes of size, up to this size; size_class_lookup_pages: a
+ * byte for each page of size, up to the largest class. */
 #define QUARRY_LAYOUT_LOOKUP_BYTES_MAX 32768
+#define QUARRY_LAYOUT_CLASS_BYTES_MAX 1048576
 
 #endif

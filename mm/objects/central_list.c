@@ -147,7 +147,8 @@ static struct span *give_one(struct central_list *central, unsigned size_class, 
         list_remove(&span->link);
         list_push_back(&central->partial, &span->link);
     }
-    if (span->used_slots > 0 || is_only_partial(central))
+    /* One empty span is kept, lest the next object need a new one; but not if it is one object. */
+    if (span->used_slots > 0 || (is_only_partial(central) && span->slots > 1))
         return NULL;
     span_leave(central, span);
     return span;

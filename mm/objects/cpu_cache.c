@@ -178,7 +178,8 @@ static void grant(struct cpu_cache *cache, unsigned size_class, struct departure
         cpu_cache_held(cache, size_class) == 0)
         widen(cache, size_class);
     size_t more = min_u64(class->batch, cache->room[size_class] - capacity);
-    if (affordable(cache, size_class) < more)
+    /* What is beyond the whole budget will not be had by taking from others. */
+    if (affordable(cache, size_class) < more && class->bytes <= cache->budget_bytes)
         take_from_donor(cache, size_class, departure);
     more = min_u64(more, affordable(cache, size_class));
     if (more > 0)

@@ -2,7 +2,6 @@
 /* The table of size classes; see size_class.h. */
 #include "mm/objects/size_class.h"
 
-#include "mm/frames/frame.h"
 #include "mm/guard/harden.h"
 
 #define ROW(class, size, pages, objects, batch_objects, cache, first, place)                       \
@@ -15,16 +14,18 @@
 
 const struct size_class size_classes[SIZE_CLASS_COUNT] = {SIZE_CLASS_TABLE(ROW)};
 
-const uint8_t size_class_lookup[SIZE_CLASS_BYTES_MAX / 8 + 1] = {SIZE_CLASS_LOOKUP};
+const uint8_t size_class_lookup[] = {SIZE_CLASS_LOOKUP};
+const uint8_t size_class_lookup_pages[] = {SIZE_CLASS_LOOKUP_PAGES};
 
 unsigned size_class_of_aligned(size_t bytes, size_t alignment)
 {
-    if (alignment > FRAME_BYTES || bytes > SIZE_CLASS_BYTES_MAX)
+    if (alignment > FRAME_BYTES || bytes > SMALL_BYTES_MAX)
         return 0;
     unsigned size_class = size_class_of(bytes);
-    while (size_class < SIZE_CLASS_COUNT && size_classes[size_class].bytes % alignment != 0)
+    /* Ends: the largest class is a multiple of any such alignment. */
+    while (size_classes[size_class].bytes % alignment != 0)
         size_class++;
-    return size_class < SIZE_CLASS_COUNT ? size_class : 0;
+    return size_class;
 }
 
 size_t size_class_alignment(size_t bytes)
@@ -36,7 +37,7 @@ size_t size_class_alignment(size_t bytes)
 
 unsigned size_class_with_fence(size_t bytes)
 {
-    if (bytes > SIZE_CLASS_BYTES_MAX - HARDEN_TAIL_BYTES)
+    if (bytes > SMALL_BYTES_MAX - HARDEN_TAIL_BYTES)
         return 0;
     return size_class_of_aligned(bytes + HARDEN_TAIL_BYTES, size_class_alignment(bytes));
 }

@@ -14,6 +14,7 @@
 #include <quarry/config.h>
 
 #include "lib/bits.h"
+#include "mm/frames/frame.h"
 #include "mm/objects/size_class_table.h"
 
 struct size_class {
@@ -27,15 +28,25 @@ struct size_class {
 
 extern const struct size_class size_classes[SIZE_CLASS_COUNT];
 
-/* Indexed by (bytes + 7) / 8. */
-extern const uint8_t size_class_lookup[SIZE_CLASS_BYTES_MAX / 8 + 1];
+/*
+ * Larger objects are large: they have no class. From level 1 of hardening on that begins where a
+ * span holds no more than one object: then its pages leave the page map when it is freed, and
+ * whoever still uses it is found at once.
+ */
+#define SMALL_BYTES_MAX (QUARRY_HARDEN ? SIZE_CLASS_LOOKUP_BYTES_MAX : SIZE_CLASS_BYTES_MAX)
+
+/* Indexed by (bytes + 7) / 8, and by pages, rounded up. */
+extern const uint8_t size_class_lookup[SIZE_CLASS_LOOKUP_BYTES_MAX / 8 + 1];
+extern const uint8_t size_class_lookup_pages[SIZE_CLASS_BYTES_MAX / FRAME_BYTES + 1];
 
 /* The class for objects of `bytes`; 0 for what is too large to have one. */
 static inline unsigned size_class_of(size_t bytes)
 {
-    if (unlikely(bytes > SIZE_CLASS_BYTES_MAX))
-        return 0;
-    return size_class_lookup[(bytes + 7) / 8];
+    if (likely(bytes <= SIZE_CLASS_LOOKUP_BYTES_MAX))
+        return size_class_lookup[(bytes + 7) / 8];
+    if (bytes <= SMALL_BYTES_MAX)
+        return size_class_lookup_pages[divide_up(bytes, FRAME_BYTES)];
+    return 0;
 }
 
 /*

@@ -5,10 +5,12 @@
     size_classes.py            prints the header
     size_classes.py --check    exits 1 unless the committed header is what this prints
 
-Sizes: steps of 8 bytes up to 128, then 8 steps per doubling up to 32 KiB. So at most 12.5% of an
-object above 128 bytes is rounding, and every power of two is a class.
+Sizes: steps of 8 bytes up to 128, then 8 steps per doubling up to 1 MiB. So at most 12.5% of an
+object above 128 bytes is rounding, and every power of two is a class. From 32 KiB on the steps are
+whole pages, so a table by pages is enough to look them up.
 
-Pages of a span: the fewest for which, in this order of importance,
+Pages of a span: above 32 KiB those of its one object. Else the fewest for which, in this order of
+importance,
   * the span has at least 4 objects,
   * its descriptor is at most 1% of it (8-byte objects: 2%, their bitmap alone is 1.6%),
   * the tail behind the last object is at most 1/64 of it.
@@ -18,7 +20,8 @@ import pathlib
 import sys
 
 PAGE = 4096
-LARGEST = 32768
+LARGEST = 1 << 20
+LOOKUP_LARGEST = 32768
 SPAN_PAGES_MAX = 32
 DESCRIPTOR_HEAD = 48
 DESCRIPTOR_SLOTS = (512, 1024, 4096)
@@ -41,6 +44,8 @@ def descriptor_bytes(slots):
 
 
 def span_pages(size):
+    if size > LOOKUP_LARGEST:
+        return size // PAGE
     for pages in range(1, SPAN_PAGES_MAX + 1):
         span = pages * PAGE
         slots = span // size
@@ -55,8 +60,8 @@ def span_pages(size):
 
 
 def batch(size):
-    """Objects moved at a time: 32 KiB of them, but 2 to 32."""
-    return max(2, min(32, 32768 // size))
+    """Objects moved at a time: 32 KiB of them, but 2 to 32; of those that have a span each, one."""
+    return max(2, min(32, 32768 // size)) if size <= LOOKUP_LARGEST else 1
 
 
 def cache_slots(size):
@@ -87,15 +92,22 @@ def rows():
     yield offset
 
 
-def lookup(classes):
-    """The class for each size / 8, rounded up."""
+def lookup(classes, largest, unit):
+    """The class for each size / unit, rounded up."""
     table = [1]
     index = 0
-    for eighth in range(1, LARGEST // 8 + 1):
-        while classes[index]["size"] < eighth * 8:
+    for units in range(1, largest // unit + 1):
+        while classes[index]["size"] < units * unit:
             index += 1
         table.append(classes[index]["index"])
     return table
+
+
+def macro(name, table):
+    lines = [f"#define {name} \\\n"]
+    for start in range(0, len(table), 24):
+        lines.append("    " + ", ".join(str(c) for c in table[start:start + 24]) + ", \\\n")
+    return lines + ["\n"]
 
 
 def header():
@@ -116,6 +128,7 @@ def header():
 """]
     out.append(f"#define SIZE_CLASS_COUNT {len(classes) + 1}u /* with class 0, the door */\n")
     out.append(f"#define SIZE_CLASS_BYTES_MAX {LARGEST}\n")
+    out.append(f"#define SIZE_CLASS_LOOKUP_BYTES_MAX {LOOKUP_LARGEST} /* beyond: by pages */\n")
     out.append(f"#define SIZE_CLASS_BATCH_MAX {max(c['batch'] for c in classes)}u\n")
     out.append(f"#define SIZE_CLASS_STACK_WORDS {area}u /* of all classes */\n")
     out.append("\n#define SIZE_CLASS_TABLE(ROW) \\\n")
@@ -124,11 +137,9 @@ def header():
         out.append("    ROW({index:3}, {size:6}, {pages:3}, {slots:5}, {batch:3}, {cache:5}, {first:3}, {offset:5})"
                    " /* {tail:4.1f}  {worst:5.1f}  {descriptor:4.2f} */ \\\n".format(**c))
     out.append("\n/* The class for each size, by (bytes + 7) / 8. */\n")
-    out.append("#define SIZE_CLASS_LOOKUP \\\n")
-    table = lookup(classes)
-    for start in range(0, len(table), 24):
-        out.append("    " + ", ".join(str(c) for c in table[start:start + 24]) + ", \\\n")
-    out.append("\n")
+    out += macro("SIZE_CLASS_LOOKUP", lookup(classes, LOOKUP_LARGEST, 8))
+    out.append("/* The same, by pages, rounded up. */\n")
+    out += macro("SIZE_CLASS_LOOKUP_PAGES", lookup(classes, LARGEST, PAGE))
     return "".join(out)
 
 

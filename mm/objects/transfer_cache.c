@@ -82,8 +82,8 @@ static void move_to(struct transfer_cache *transfer, void **array, size_t capaci
 static void widen(struct transfer_cache *transfer, unsigned size_class)
 {
     unsigned order = array_order(transfer->capacity + 1);
-    if (order > ARRAY_ORDER_MAX)
-        return;
+    if (order > ARRAY_ORDER_MAX || size_classes[size_class].batch == 1)
+        return; /* and what has a span each is better used as pages */
     size_t more = extra_bytes(size_class, array_capacity(order)) -
                   extra_bytes(size_class, transfer->capacity);
     size_t frame = NO_FRAME;

@@ -74,7 +74,7 @@ _Static_assert(QUARRY_HARDEN || sizeof(struct span) == 48,
                "with a bitmap of 512 bits, two cache lines");
 
 #define SPAN_SLOTS_MAX 4096u
-#define SPAN_PAGES_SMALL_MAX 32u
+#define SPAN_PAGES_SMALL_MAX 256u
 
 /* Prepares the descriptor pools; they take no memory yet. */
 void span_init(void);

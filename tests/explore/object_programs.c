@@ -110,7 +110,7 @@ static void free_what_is_left(void)
 static void make_two(void)
 {
     objects[0] = quarry_alloc(32 * KIB);
-    objects[1] = quarry_alloc(100 * KIB);
+    objects[1] = quarry_alloc(1100 * KIB);
 }
 
 static void two_in_one_arena(void)
@@ -128,15 +128,15 @@ static void free_first_and_scavenge(void)
 static void free_second_and_take(void)
 {
     quarry_free(objects[1]);
-    use_object(100 * KIB, 11);
+    use_object(1100 * KIB, 11);
 }
 
 /* ---- the same object, freed by two ---- */
 
 static void make_large(void)
 {
-    objects[0] = quarry_alloc(100 * KIB);
-    objects[1] = quarry_alloc(100 * KIB);
+    objects[0] = quarry_alloc(1100 * KIB);
+    objects[1] = quarry_alloc(1100 * KIB);
 }
 
 static void one_large(void)
@@ -166,7 +166,7 @@ static void one_small(void)
 
 static void use_large_0(void)
 {
-    use_object(300 * KIB, 12);
+    use_object(1100 * KIB, 12);
 }
 
 static void use_large_1(void)
@@ -192,7 +192,7 @@ static void scavenge_steps(void)
 
 static void leave_idle_arena(void)
 {
-    quarry_free(quarry_alloc(300 * KIB));
+    quarry_free(quarry_alloc(1100 * KIB));
 }
 
 static void fresh_with_idle_arena(void)
@@ -203,10 +203,10 @@ static void fresh_with_idle_arena(void)
 
 static void grow_and_free(void)
 {
-    void *grown = quarry_realloc(objects[0], 200 * KIB);
+    void *grown = quarry_realloc(objects[0], 1300 * KIB);
     EXPLORE_CHECK(grown != NULL);
-    explore_fill(grown, 200 * KIB, 15);
-    explore_expect_filled(grown, 200 * KIB, 15);
+    explore_fill(grown, 1300 * KIB, 15);
+    explore_expect_filled(grown, 1300 * KIB, 15);
     quarry_free(grown);
 }
 

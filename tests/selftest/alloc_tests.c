@@ -201,17 +201,17 @@ TEST(realloc_keeps_contents_through_every_size)
 TEST(realloc_grows_large_objects_in_place)
 {
     test_heap_fresh();
-    size_t most = min_u64(quarry_frame_free_count() * 4096 / 16, 16 * MIB);
-    char *object = quarry_alloc(100 * KIB);
+    size_t most = min_u64(quarry_frame_free_count() * 4096 / 8, 16 * MIB);
+    char *object = quarry_alloc(1100 * KIB);
     REQUIRE(object != NULL);
-    for (size_t bytes = 200 * KIB; bytes <= most; bytes *= 2) {
+    for (size_t bytes = 2200 * KIB; bytes <= most; bytes *= 2) {
         object[bytes / 2 - 1] = 77;
         REQUIRE(quarry_realloc(object, bytes) == object);
         REQUIRE(object[bytes / 2 - 1] == 77 && quarry_usable_size(object) >= bytes);
     }
-    EXPECT(quarry_realloc(object, 200 * KIB) == object);
-    EXPECT(quarry_usable_size(object) >= 200 * KIB && quarry_usable_size(object) < 205 * KIB);
-    quarry_free_sized(object, 200 * KIB);
+    EXPECT(quarry_realloc(object, 1200 * KIB) == object);
+    EXPECT(quarry_usable_size(object) >= 1200 * KIB && quarry_usable_size(object) < 1205 * KIB);
+    quarry_free_sized(object, 1200 * KIB);
     test_heap_settle();
     quarry_verify();
 }

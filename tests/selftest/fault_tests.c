@@ -45,7 +45,7 @@ static bool alloc_page_sized(struct stage *stage)
 
 static bool alloc_large(struct stage *stage)
 {
-    stage->object = quarry_alloc(300 * KIB);
+    stage->object = quarry_alloc(1100 * KIB);
     return stage->object != NULL;
 }
 
@@ -63,7 +63,7 @@ static bool alloc_waiting(struct stage *stage)
 
 static bool alloc_aligned(struct stage *stage)
 {
-    stage->object = quarry_aligned(64 * KIB, 100 * KIB);
+    stage->object = quarry_aligned(64 * KIB, 1100 * KIB);
     return stage->object != NULL;
 }
 
@@ -85,7 +85,7 @@ static bool resize_to(struct stage *stage, size_t bytes)
 
 static bool grow_within_arena(struct stage *stage)
 {
-    return resize_to(stage, 900 * KIB);
+    return resize_to(stage, 1700 * KIB);
 }
 
 static bool grow_beyond_arena(struct stage *stage)

@@ -210,10 +210,10 @@ TEST(stats_agree_with_what_is_alive)
     size_t large = 0;
     size_t usable = 0;
     for (unsigned i = 0; i < COUNT; i++) {
-        objects[i] = quarry_alloc(1 + random_below(&random, i % 20 == 0 ? 200 * KIB : 4 * KIB));
+        objects[i] = quarry_alloc(1 + random_below(&random, i % 20 == 0 ? 2 * MIB : 4 * KIB));
         REQUIRE(objects[i] != NULL);
         usable += quarry_usable_size(objects[i]);
-        large += quarry_usable_size(objects[i]) > 32 * KIB;
+        large += quarry_usable_size(objects[i]) > SMALL_BYTES_MAX;
     }
     struct quarry_stats stats;
     quarry_stats(&stats);
@@ -373,17 +373,17 @@ TEST(cpu_that_was_asked_drains_when_it_misses)
 TEST(scavenge_tells_how_many_frames)
 {
     test_heap_fresh();
-    quarry_free(quarry_alloc(100 * KIB));
+    quarry_free(quarry_alloc(1100 * KIB));
     size_t before = quarry_frame_free_count();
     size_t given = 0;
     for (unsigned step = 0; step < 20; step++)
         given += quarry_scavenge_step();
     size_t gained = quarry_frame_free_count() - before;
-    EXPECT(given >= 100 && gained >= given && gained <= given + 2); /* the arena's own tables */
-    quarry_free(quarry_alloc(100 * KIB));
+    EXPECT(given >= 275 && gained >= given && gained <= given + 2); /* the arena's own tables */
+    quarry_free(quarry_alloc(1100 * KIB));
     before = quarry_frame_free_count();
     given = quarry_scavenge();
-    EXPECT(given >= 100 && quarry_frame_free_count() >= before + given);
+    EXPECT(given >= 275 && quarry_frame_free_count() >= before + given);
     EXPECT(quarry_scavenge() == 0);
 }
 
@@ -396,7 +396,7 @@ TEST(cpu_without_a_cache_still_allocates)
     quarry_cpu_offline();
     quarry_cpu_offline();
     void *object = quarry_alloc(48);
-    void *large = quarry_alloc(50 * KIB);
+    void *large = quarry_alloc(1100 * KIB);
     EXPECT(before != NULL && object != NULL && large != NULL && object != before);
     quarry_free(object);
     quarry_free(before);

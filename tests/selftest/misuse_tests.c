@@ -130,17 +130,27 @@ static void free_what_was_resized_away(void *unused)
 static void free_large_twice(void *unused)
 {
     (void)unused;
-    void *object = quarry_alloc(100000);
-    void *neighbour = quarry_alloc(100000);
+    void *object = quarry_alloc(1100000);
+    void *neighbour = quarry_alloc(1100000);
     quarry_free(object);
     quarry_free(object);
     quarry_free(neighbour);
 }
 
+/* Below level 1 such an object waits in the cache like a small one, and both frees are taken. */
+static void free_span_sized_twice(void *unused)
+{
+    (void)unused;
+    void *object = quarry_alloc(100000);
+    quarry_free(object);
+    quarry_free(object);
+    flush();
+}
+
 static void free_large_interior(void *unused)
 {
     (void)unused;
-    char *object = quarry_alloc(100000);
+    char *object = quarry_alloc(1100000);
     quarry_free(object + 8192);
 }
 
@@ -170,13 +180,13 @@ static void free_sized_wrongly(void *unused)
 static void free_large_sized_wrongly(void *unused)
 {
     (void)unused;
-    quarry_free_sized(quarry_alloc(100000), 90000);
+    quarry_free_sized(quarry_alloc(1100000), 1060000);
 }
 
 static void usable_size_of_freed_large(void *unused)
 {
     (void)unused;
-    void *object = quarry_alloc(100000);
+    void *object = quarry_alloc(1100000);
     quarry_free(object);
     quarry_usable_size(object);
 }
@@ -212,7 +222,7 @@ static void free_sized_off_by_one(void *unused)
 static void usable_size_of_large_interior(void *unused)
 {
     (void)unused;
-    quarry_usable_size((char *)quarry_alloc(100000) + 4096);
+    quarry_usable_size((char *)quarry_alloc(1100000) + 4096);
 }
 
 static void usable_size_of_stack(void *unused)
@@ -264,13 +274,13 @@ static void giant_free_of_nothing(void *unused)
 static void free_small_as_large(void *unused)
 {
     (void)unused;
-    quarry_free_sized(quarry_alloc(100), 100000);
+    quarry_free_sized(quarry_alloc(100), 1100000);
 }
 
 static void free_large_as_small(void *unused)
 {
     (void)unused;
-    quarry_free_sized(quarry_alloc(100000), 100);
+    quarry_free_sized(quarry_alloc(1100000), 100);
 }
 
 static void frame_free_unaligned(void *unused)
@@ -381,19 +391,29 @@ static const struct misuse misuses[] = {
                        "  address  0x*\n"
                        "  arena    0x*\n"
                        "  state    its page is in no span: freed already, or never given out"},
+    {free_span_sized_twice, QUARRY_HARDEN == 0
+                                ? "quarry: bad free: double free\n"
+                                  "  address  0x*\n"
+                                  "  span     0x*, 26 pages, class 93 (106496 bytes), 0 of 1 "
+                                  "slots handed out\n"
+                                  "  object   0x*, slot 0\n"
+                                  "  state    free, address is 0 bytes behind its start"
+                                : "quarry: bad free: pointer to free memory (double free?)\n"
+                                  "  address  0x*\n  arena    0x*\n  state    its page is in no "
+                                  "span: freed already, or never given out"},
     {free_large_interior, BY_LEVEL("quarry: bad free: interior pointer\n"
                                    "  address  0x*\n"
-                                   "  span     0x*, 25 pages, one large object\n"
+                                   "  span     0x*, 269 pages, one large object\n"
                                    "  state    allocated, address is 8192 bytes behind its start",
                                    "quarry: bad free: interior pointer\n"
                                    "  address  0x*\n"
-                                   "  span     0x*, 25 pages, one large object\n"
+                                   "  span     0x*, 269 pages, one large object\n"
                                    "  state    allocated, address is 8192 bytes behind its start",
                                    "quarry: bad free: interior pointer\n"
                                    "  address  0x*\n"
-                                   "  span     0x*, 25 pages, one large object\n"
+                                   "  span     0x*, 269 pages, one large object\n"
                                    "  state    allocated, address is 8192 bytes behind its start\n"
-                                   "  asked    100000 bytes, allocated by 0x*")},
+                                   "  asked    1100000 bytes, allocated by 0x*")},
     {free_sized_wrongly, BY_LEVEL("quarry: bad sized free: wrong size\n"
                                   "  address  0x*\n"
                                   "  object   104 bytes usable\n"
@@ -407,12 +427,12 @@ static const struct misuse misuses[] = {
                                   "  object   100 bytes usable\n"
                                   "  state    allocated; freed as one of 200 bytes")},
     {free_large_sized_wrongly,
-     BY_LEVEL("quarry: bad sized free: wrong size\n  address*\n  object   102400 bytes usable\n"
-              "  state    allocated; freed as one of 90000 bytes",
-              "quarry: bad sized free: wrong size\n  address*\n  object   102392 bytes usable\n"
-              "  state    allocated; freed as one of 90000 bytes",
-              "quarry: bad sized free: wrong size\n  address*\n  object   100000 bytes usable\n"
-              "  state    allocated; freed as one of 90000 bytes")},
+     BY_LEVEL("quarry: bad sized free: wrong size\n  address*\n  object   1101824 bytes usable\n"
+              "  state    allocated; freed as one of 1060000 bytes",
+              "quarry: bad sized free: wrong size\n  address*\n  object   1101816 bytes usable\n"
+              "  state    allocated; freed as one of 1060000 bytes",
+              "quarry: bad sized free: wrong size\n  address*\n  object   1100000 bytes usable\n"
+              "  state    allocated; freed as one of 1060000 bytes")},
     {usable_size_of_freed_large,
      "quarry: bad usable size: pointer to free memory (double free?)\n"
      "  address  0x*\n"
@@ -442,7 +462,7 @@ static const struct misuse misuses[] = {
      "quarry: bad free of 18446744073709551615 frames at 0x1000: no such frames"},
     {giant_free_of_nothing, "quarry: bad free of 262144 frames at 0x4000000000000: no such frames"},
     {free_small_as_large, "quarry: bad sized free: wrong size\n  address*\n  object*\n"
-                          "  state    allocated; freed as one of 100000 bytes"},
+                          "  state    allocated; freed as one of 1100000 bytes"},
     {free_large_as_small, "quarry: bad sized free: wrong size\n  address*\n  object*\n"
                           "  state    allocated; freed as one of 100 bytes"},
     {frame_free_unaligned, "quarry: bad free of 8 frames at 0x*: not aligned to their size"},

@@ -79,9 +79,9 @@ static void spans_come_and_go(void *unused)
 static void large(void *unused)
 {
     (void)unused;
-    void *one = quarry_alloc(100 * KIB);
+    void *one = quarry_alloc(1100 * KIB);
     void *two = quarry_alloc(3000 * KIB);
-    one = quarry_realloc(one, 300 * KIB);
+    one = quarry_realloc(one, 1300 * KIB);
     quarry_free(two);
     quarry_free(one);
 }

@@ -304,6 +304,49 @@ TEST(cpu_cache_does_not_give_to_itself)
 }
 
 /* Offline, and not yet online: every stack is the door. */
+#if QUARRY_HARDEN == 0
+/* From 32 KiB to 1 MiB each object has a span; what is cached of them is given back when asked. */
+TEST(cpu_cache_holds_whole_spans)
+{
+    test_heap_fresh();
+    size_t before = quarry_frame_free_count();
+    cache()->budget_bytes = 64 * 1024 * 1024;
+    for (unsigned i = size_class_of(SIZE_CLASS_LOOKUP_BYTES_MAX) + 1; i < SIZE_CLASS_COUNT; i++) {
+        size_t bytes = size_classes[i].bytes;
+        unsigned char *object = quarry_zeroed(bytes);
+        REQUIRE(object != NULL && (uintptr_t)object % QUARRY_FRAME_BYTES == 0);
+        EXPECT(quarry_usable_size(object) == bytes && object[bytes - 1] == 0);
+        object[bytes - 1] = 1;
+        quarry_free(object);
+        EXPECT(quarry_zeroed(bytes - QUARRY_FRAME_BYTES + 1) == object && object[bytes - 1] == 1);
+        quarry_free_sized(object, bytes);
+        EXPECT(cpu_cache_held(cache(), i) > 0);
+    }
+    quarry_verify();
+    cpu_cache_drain_own();
+    quarry_scavenge();
+    EXPECT(quarry_frame_free_count() + 200 > before); /* but for descriptors and the page map */
+    test_heap_fresh();
+}
+
+/* An object beyond the budget is not cached, and nobody else's capacity is taken for it. */
+TEST(cpu_cache_leaves_alone_what_is_beyond_the_budget)
+{
+    test_heap_fresh();
+    cpu_caches_set_budget(1);
+    void *small = quarry_alloc(64);
+    size_t granted = cache()->granted_bytes;
+    REQUIRE(small != NULL && granted > 0);
+    for (unsigned i = 0; i < 3; i++)
+        quarry_free(quarry_alloc(1024 * 1024));
+    EXPECT(cache()->granted_bytes == granted);
+    EXPECT(cpu_cache_held(cache(), size_class_of(1024 * 1024)) == 0);
+    quarry_free(small);
+    quarry_verify();
+    test_heap_fresh();
+}
+#endif
+
 TEST(cpu_cache_offline_is_all_doors)
 {
     test_heap_fresh();

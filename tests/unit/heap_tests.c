@@ -108,8 +108,8 @@ static char expected[400];
 static void free_large_twice(void *unused)
 {
     (void)unused;
-    void *neighbour = quarry_alloc(100000);
-    uintptr_t object = (uintptr_t)quarry_alloc(100000);
+    void *neighbour = quarry_alloc(1100000);
+    uintptr_t object = (uintptr_t)quarry_alloc(1100000);
     size_t page = page_of_address((void *)object);
     format_text(expected, sizeof expected,
                 "*\n  address  %p\n  arena    %#zx\n"

@@ -8,6 +8,7 @@
 #include "lib/fault.h"
 #include "lib/random.h"
 #include "mm/frames/frame_api.h"
+#include "mm/pages/large.h"
 #include "mm/pages/metadata_pool.h"
 #include "mm/pages/page_heap.h"
 #include "mm/pages/scavenger.h"
@@ -125,8 +126,8 @@ TEST(page_heap_lets_the_emptier_of_equals_wait)
 TEST(page_heap_wastes_nothing_between_large_objects)
 {
     test_heap_fresh();
-    char *first = quarry_alloc(33 * QUARRY_FRAME_BYTES);
-    char *second = quarry_alloc(33 * QUARRY_FRAME_BYTES);
+    char *first = large_alloc(33 * QUARRY_FRAME_BYTES, 1, NULL);
+    char *second = large_alloc(33 * QUARRY_FRAME_BYTES, 1, NULL);
     size_t each = (33 + (QUARRY_HARDEN > 0)) * (size_t)QUARRY_FRAME_BYTES;
     REQUIRE(first != NULL && second != NULL);
     EXPECT((size_t)(second > first ? second - first : first - second) == each);

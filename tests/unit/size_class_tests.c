@@ -9,7 +9,7 @@
 
 TEST(size_class_is_the_smallest_that_holds_each_size)
 {
-    for (size_t bytes = 0; bytes <= SIZE_CLASS_BYTES_MAX; bytes++) {
+    for (size_t bytes = 0; bytes <= SMALL_BYTES_MAX; bytes++) {
         unsigned size_class = size_class_of(bytes);
         REQUIRE(size_class >= 1 && size_class < SIZE_CLASS_COUNT);
         REQUIRE(size_classes[size_class].bytes >= bytes);
@@ -17,13 +17,13 @@ TEST(size_class_is_the_smallest_that_holds_each_size)
         size_t waste = size_classes[size_class].bytes - bytes;
         REQUIRE(bytes <= 128 || waste * 8 <= bytes);
     }
-    EXPECT(size_class_of(SIZE_CLASS_BYTES_MAX + 1) == 0 && size_class_of(SIZE_MAX) == 0);
+    EXPECT(size_class_of(SMALL_BYTES_MAX + 1) == 0 && size_class_of(SIZE_MAX) == 0);
 }
 
 TEST(size_class_of_aligned_is_the_smallest_multiple)
 {
     for (size_t alignment = 1; alignment <= FRAME_BYTES; alignment *= 2) {
-        for (size_t bytes = 0; bytes <= SIZE_CLASS_BYTES_MAX; bytes += bytes < 600 ? 1 : 61) {
+        for (size_t bytes = 0; bytes <= SMALL_BYTES_MAX; bytes += bytes < 600 ? 1 : 61) {
             unsigned size_class = size_class_of_aligned(bytes, alignment);
             REQUIRE(size_class != 0);
             REQUIRE(size_classes[size_class].bytes >= bytes);
@@ -33,7 +33,7 @@ TEST(size_class_of_aligned_is_the_smallest_multiple)
         }
     }
     EXPECT(size_class_of_aligned(1, 8192) == 0);
-    EXPECT(size_class_of_aligned(SIZE_CLASS_BYTES_MAX + 1, 8) == 0);
+    EXPECT(size_class_of_aligned(SMALL_BYTES_MAX + 1, 8) == 0);
 }
 
 TEST(size_class_table_keeps_its_promises)
@@ -43,10 +43,14 @@ TEST(size_class_table_keeps_its_promises)
         const struct size_class *class = &size_classes[i];
         size_t span = class->span_pages * FRAME_BYTES;
         EXPECT(class->bytes % 8 == 0 && class->bytes > size_classes[i - 1].bytes);
-        EXPECT(span / class->bytes >= 4 && span / class->bytes <= SPAN_SLOTS_MAX);
-        EXPECT(span % class->bytes * 64 <= span);
+        if (class->bytes <= SIZE_CLASS_LOOKUP_BYTES_MAX) {
+            EXPECT(span / class->bytes >= 4 && span / class->bytes <= SPAN_SLOTS_MAX);
+            EXPECT(span % class->bytes * 64 <= span);
+            EXPECT(class->batch >= 2 && class->batch <= SIZE_CLASS_BATCH_MAX);
+        } else {
+            EXPECT(span == class->bytes && class->batch == 1);
+        }
         EXPECT(class->span_pages <= SPAN_PAGES_SMALL_MAX);
-        EXPECT(class->batch >= 2 && class->batch <= SIZE_CLASS_BATCH_MAX);
         EXPECT(class->first_slots == 2 * class->batch && class->cache_slots >= class->first_slots);
         EXPECT(class->stack_place == place);
         place += class->first_slots + 2u;
@@ -58,7 +62,7 @@ TEST(size_class_table_keeps_its_promises)
 TEST(size_class_of_constants_is_the_same)
 {
     _Static_assert(QUARRY_CLASS_BYTES_MAX == SIZE_CLASS_BYTES_MAX, "as the table says");
-    for (size_t bytes = 0; bytes <= QUARRY_CLASS_BYTES_MAX; bytes++)
+    for (size_t bytes = 0; bytes <= SMALL_BYTES_MAX; bytes++)
         REQUIRE(quarry_class_of(bytes) == size_class_of(bytes));
     test_heap_fresh();
     unsigned char *object = quarry_alloc_inline(100);
