@@ -125,7 +125,7 @@ $(TSAN)/%.o: %.c
 $(EXPLORE)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -DQUARRY_DRAIN_WAIT_ROUNDS=%,$(HOST_FLAGS)) -O2 -DQUARRY_EXPLORE=1 \
-	   -DQUARRY_DRAIN_WAIT_ROUNDS=3 -c $< -o $@
+	   -DQUARRY_FRAME_CACHE_FRAMES=0 -DQUARRY_DRAIN_WAIT_ROUNDS=3 -c $< -o $@
 
 objects = $(addprefix $(1)/,$(patsubst %.S,%.o,$(patsubst %.c,%.o,$(2))))
 

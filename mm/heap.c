@@ -211,8 +211,8 @@ size_t heap_release_idle(void)
 /* With this CPU's cache: what the frame allocator calls before it refuses. */
 static size_t release_for_frames(void)
 {
-    cpu_cache_drain_own();
-    return heap_release_idle();
+    size_t cached_frames = cpu_cache_drain_own();
+    return cached_frames + heap_release_idle();
 }
 
 void heap_offer_idle_memory(void)
@@ -236,7 +236,8 @@ size_t quarry_scavenge_step(void)
 
 size_t quarry_scavenge(void)
 {
-    size_t released = release_for_frames();
+    cpu_cache_drain_own();
+    size_t released = heap_release_idle();
     frame_allocator_drain(&frames.allocator);
     return released;
 }

@@ -13,6 +13,7 @@
 #include "lib/spinlock.h"
 #include "mm/frames/boot_memory.h"
 #include "mm/frames/frame_api.h"
+#include "mm/frames/frame_cache.h"
 #include "mm/guard/guard_pages.h"
 #include "mm/heap.h"
 #include "mm/objects/central_list.h"
@@ -31,7 +32,8 @@ static struct spinlock cpus_lock;
 static size_t boot_bytes_bound(size_t end_frame, unsigned cpus)
 {
     return frame_allocator_boot_bytes(end_frame, cpus) + page_map_boot_bytes(end_frame) +
-           page_heap_boot_bytes() + transfer_caches_boot_bytes() + cpu_caches_boot_bytes(cpus);
+           page_heap_boot_bytes() + transfer_caches_boot_bytes() + cpu_caches_boot_bytes(cpus) +
+           frame_caches_boot_bytes(cpus);
 }
 
 static bool is_sane(const struct quarry_setup *setup)
@@ -44,6 +46,7 @@ static bool is_sane(const struct quarry_setup *setup)
 static void build(struct boot_memory *boot, const struct quarry_setup *setup, size_t end_frame)
 {
     frame_allocator_init(&frames.allocator, &frames.map, boot, setup->cpus);
+    frame_caches_init(boot, setup->cpus);
     page_map_init(boot, setup->direct_map, end_frame);
     page_heap_init(boot);
     scavenger_init();
@@ -73,6 +76,7 @@ enum quarry_status quarry_init(const struct quarry_setup *setup)
     heap.boot_bytes = boot_memory_close(&boot);
     heap.interrupt_cpu = setup->interrupt_cpu;
     frames.direct_map = setup->direct_map;
+    frames.last_frame = (frames.allocator.child_count << CHILD_SHIFT) - 1;
     heap_offer_idle_memory();
     frame_allocator_open(&frames.allocator);
     cpu_caches_set_budget(frames.allocator.total_frames << FRAME_SHIFT);

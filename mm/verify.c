@@ -5,6 +5,7 @@
  */
 #include "lib/check.h"
 #include "mm/frames/frame_api.h"
+#include "mm/frames/frame_cache.h"
 #include "mm/guard/misuse.h"
 #include "mm/heap.h"
 #include "mm/objects/central_list.h"
@@ -44,6 +45,7 @@ static void verify_cached_objects(const struct cpu_cache *cache, unsigned size_c
 void quarry_verify(void)
 {
     frame_allocator_verify(&frames.allocator);
+    frame_caches_verify();
     page_heap_verify();
     span_verify_pools();
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)

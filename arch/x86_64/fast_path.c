@@ -44,6 +44,7 @@ _Static_assert(offsetof(struct quarry_cpu, top) == 0, "the stacks' tops begin th
 
 /* One stack's top, for the number in a register; a field of the page map. */
 #define TOP(number) "%gs:" TEXT(QUARRY_GS_BLOCK) "(,%" number ",8)"
+#define FRAME_TOP "%gs:" TEXT(QUARRY_GS_BLOCK) "+8*" TEXT(QUARRY_LAYOUT_FRAME_STACK)
 #define MAP(field) "page_map+" TEXT(QUARRY_LAYOUT_MAP_##field) "(%rip)"
 
 /* A function of the allocator's own, or of its API. */
@@ -58,7 +59,8 @@ __asm__(
     "quarry_restart_begin:\n"
 
 #if QUARRY_HARDEN == 0
-    ".hidden size_class_lookup, size_class_lookup_pages, page_map, heap_alloc_slow, heap_zeroed, heap_free_slow\n"
+    ".hidden size_class_lookup, size_class_lookup_pages, page_map, frames\n"
+    ".hidden heap_alloc_slow, heap_zeroed, heap_free_slow, frame_alloc_slow, frame_free_slow\n"
 
     /* void *quarry_alloc(size_t bytes) */
     FUNCTION("quarry_alloc")
@@ -141,6 +143,43 @@ __asm__(
     "       {disp8} movq %rdx, 8 * word(%rax)\n"
     "       .endr\n"
     "1:     ret\n"
+
+    /* uint64_t quarry_frame_alloc(unsigned order) */
+    ".balign 64\n"
+    FUNCTION("quarry_frame_alloc")
+    "       testl   %edi, %edi\n"
+    "       jne     frame_alloc_slow\n"
+    "frame_alloc_first:\n"
+    "       movq    " FRAME_TOP ", %rax\n"
+    "       testq   %rax, %rax\n"
+    "       je      frame_alloc_slow\n" /* a CPU that was never online */
+    "       movq    (%rax), %rax\n"
+    "       testq   %rax, %rax\n"
+    "       je      frame_alloc_slow\n"
+    "frame_alloc_commit:\n"
+    "       subq    $8, " FRAME_TOP "\n"
+    "       ret\n"
+
+    /* void quarry_frame_free(uint64_t physical, unsigned order): only what may be a frame enters */
+    ".balign 64\n"
+    FUNCTION("quarry_frame_free")
+    "       testl   %esi, %esi\n"
+    "       jne     frame_free_slow\n"
+    "       movq    %rdi, %rax\n"
+    "       rorq    $" TEXT(QUARRY_LAYOUT_PAGE_SHIFT) ", %rax\n" /* what is unaligned is huge now */
+    "       decq    %rax\n"
+    "       cmpq    frames+" TEXT(QUARRY_LAYOUT_FRAMES_LAST) "(%rip), %rax\n"
+    "       jae     frame_free_slow\n"
+    "frame_free_first:\n"
+    "       movq    " FRAME_TOP ", %rax\n"
+    "       testq   %rax, %rax\n"
+    "       je      frame_free_slow\n"
+    "       cmpq    $" TEXT(QUARRY_STACK_END_WORD) ", 8(%rax)\n"
+    "       je      frame_free_slow\n"
+    "       movq    %rdi, 8(%rax)\n"
+    "frame_free_commit:\n"
+    "       addq    $8, " FRAME_TOP "\n"
+    "       ret\n"
 #endif
 
     /* void *quarry_port_pop(size_t stack) */
@@ -180,6 +219,8 @@ struct sequence {
 
 extern const char alloc_first[], alloc_commit[], free_first[], free_commit[];
 extern const char zeroed_first[], zeroed_commit[];
+extern const char frame_alloc_first[], frame_alloc_commit[];
+extern const char frame_free_first[], frame_free_commit[];
 extern const char pop_first[], pop_commit[], push_first[], push_commit[];
 
 /* Out of line: what quarry_irq_enter() found among these functions, but perhaps in no sequence. */
@@ -190,6 +231,8 @@ __attribute__((noinline, cold)) void quarry_restart(uintptr_t *instruction)
         {alloc_first, alloc_commit},
         {free_first, free_commit},
         {zeroed_first, zeroed_commit},
+        {frame_alloc_first, frame_alloc_commit},
+        {frame_free_first, frame_free_commit},
 #endif
         {pop_first, pop_commit},
         {push_first, push_commit},

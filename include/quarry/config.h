@@ -108,6 +108,15 @@ _Static_assert(QUARRY_TREE_CHILDREN >= 1 && QUARRY_TREE_CHILDREN <= 64 &&
 _Static_assert(QUARRY_CACHE_BYTES_MAX >= 64 * 1024 && QUARRY_CACHE_BYTES_MAX <= 1u << 30,
                "QUARRY_CACHE_BYTES_MAX is 64 KiB to 1 GiB");
 
+/* Single frames that one CPU's cache holds: 48, three batches, are 192 KiB. 0 (none) from level 1
+ * of hardening on, where a second free of a frame is to be seen at once. */
+#ifndef QUARRY_FRAME_CACHE_FRAMES
+#define QUARRY_FRAME_CACHE_FRAMES (QUARRY_HARDEN ? 0u : 48u)
+#endif
+_Static_assert(QUARRY_FRAME_CACHE_FRAMES == 0 ||
+                   (QUARRY_FRAME_CACHE_FRAMES >= 16 && QUARRY_FRAME_CACHE_FRAMES <= 1024),
+               "QUARRY_FRAME_CACHE_FRAMES is 0, or 16 to 1024");
+
 /* All CPU caches together hold at most this part of memory: one in 64. Each still gets at least
  * 64 KiB, below which the larger classes would not be cached at all. */
 #ifndef QUARRY_CACHE_SHARE

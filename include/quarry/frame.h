@@ -27,8 +27,9 @@ extern "C" {
 /*
  * 2^order frames, order 0 to QUARRY_ORDER_GIANT, aligned to their size.
  *
- * Orders 0 to QUARRY_ORDER_HUGE are lock-free, but when memory is used for the first time and when
- * it runs out: then idle memory of the heap is asked for, under its locks. So not in NMI handlers.
+ * Order 0 comes from a small cache of this CPU, nearly always. Orders 0 to QUARRY_ORDER_HUGE are
+ * lock-free, but when memory is used for the first time and when it runs out: then idle memory of
+ * the heap is asked for, under its locks. So not in NMI handlers.
  * Larger orders search, as quarry_frame_alloc_range() does. Returns 0 when there is no such run, or
  * the order is out of range. Source: LLFree (Wrenger et al., USENIX ATC 2023).
  */
@@ -36,8 +37,9 @@ uint64_t quarry_frame_alloc(unsigned order);
 
 /*
  * Gives back what quarry_frame_alloc(order) returned. A frame that is not allocated, that was
- * never Quarry's, or whose order differs where that can be seen, stops with a report. Lock-free for
- * all orders; any context, NMI handlers included.
+ * never Quarry's, or whose order differs where that can be seen, stops with a report: below level 1
+ * of hardening, for order 0, when the frame leaves the CPU's cache. Lock-free for all orders; any
+ * context, NMI handlers included (but for order 0 under QUARRY_MASKED).
  */
 void quarry_frame_free(uint64_t physical, unsigned order);
 

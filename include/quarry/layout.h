@@ -19,4 +19,8 @@
 #define QUARRY_LAYOUT_LOOKUP_BYTES_MAX 32768
 #define QUARRY_LAYOUT_CLASS_BYTES_MAX 1048576
 
+/* frames: the highest number that a frame may have. Which of a CPU's stacks holds single frames. */
+#define QUARRY_LAYOUT_FRAMES_LAST 0
+#define QUARRY_LAYOUT_FRAME_STACK 127
+
 #endif

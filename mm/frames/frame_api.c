@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /* The public face of the one frame allocator that owns the machine; see quarry/frame.h. */
 #include <quarry/frame.h>
+#include <quarry/layout.h>
 
 #include "lib/atomic.h"
 #include "lib/check.h"
 #include "mm/frames/frame_api.h"
+#include "mm/frames/frame_cache.h"
 
 _Static_assert(QUARRY_FRAME_BYTES == FRAME_BYTES, "the API's frame is ours");
 _Static_assert(QUARRY_ORDER_HUGE == CHILD_SHIFT, "the API's huge frame is a child");
 
 struct frames frames;
 
-static size_t try_alloc(unsigned order)
+/* Unless the port has quarry_frame_alloc() and quarry_frame_free() in assembly. */
+#define FRAME_FAST_PATH_IN_C (QUARRY_HARDEN || !QUARRY_PORT_HAS_FAST_PATH)
+
+_Static_assert(offsetof(struct frames, last_frame) == QUARRY_LAYOUT_FRAMES_LAST, "quarry/layout.h");
+_Static_assert(FRAME_CACHE_STACK == QUARRY_LAYOUT_FRAME_STACK, "quarry/layout.h");
+
+static uint64_t try_alloc(unsigned order)
 {
+    if (order == 0)
+        return frame_cache_alloc_missed();
     if (order <= QUARRY_ORDER_HUGE)
-        return frame_allocator_alloc(&frames.allocator, quarry_port_cpu_number(), order);
+        return frame_allocator_alloc(&frames.allocator, quarry_port_cpu_number(), order)
+               << FRAME_SHIFT;
     size_t count = (size_t)1 << order;
-    return frame_allocator_alloc_range(&frames.allocator, count, count, 0);
+    return frame_allocator_alloc_range(&frames.allocator, count, count, 0) << FRAME_SHIFT;
 }
 
 /* Whether asking again may help: the heap had idle memory and has given it back. */
@@ -25,15 +36,27 @@ static bool reclaimed(void)
     return frames.reclaim != NULL && frames.reclaim() > 0;
 }
 
-uint64_t quarry_frame_alloc(unsigned order)
+__attribute__((noinline)) uint64_t frame_alloc_slow(unsigned order)
 {
     if (order > QUARRY_ORDER_GIANT)
         return 0;
-    size_t frame = try_alloc(order);
-    if (unlikely(frame == NO_FRAME) && reclaimed())
-        frame = try_alloc(order);
-    return frame << FRAME_SHIFT;
+    uint64_t physical = try_alloc(order);
+    if (unlikely(physical == 0) && reclaimed())
+        physical = try_alloc(order);
+    return physical;
 }
+
+#if FRAME_FAST_PATH_IN_C
+uint64_t quarry_frame_alloc(unsigned order)
+{
+    if (order == 0 && frame_cache_is_there()) {
+        void *frame = quarry_port_pop(FRAME_CACHE_STACK);
+        if (likely(frame != NULL))
+            return (uintptr_t)frame;
+    }
+    return frame_alloc_slow(order);
+}
+#endif
 
 /* Stops where `physical` is no frame's address. */
 static size_t frame_of(uint64_t physical, size_t count)
@@ -46,7 +69,7 @@ static size_t frame_of(uint64_t physical, size_t count)
     return physical >> FRAME_SHIFT;
 }
 
-void quarry_frame_free(uint64_t physical, unsigned order)
+__attribute__((noinline)) void frame_free_slow(uint64_t physical, unsigned order)
 {
     QUARRY_CHECK(order <= QUARRY_ORDER_GIANT, "quarry: bad free of the frame at %#lx: order %u",
                  (unsigned long)physical, order);
@@ -54,9 +77,28 @@ void quarry_frame_free(uint64_t physical, unsigned order)
         quarry_frame_free_range(physical, (size_t)1 << order);
         return;
     }
-    frame_allocator_free(&frames.allocator, quarry_port_cpu_number(),
-                         frame_of(physical, (size_t)1 << order), order);
+    size_t frame = frame_of(physical, (size_t)1 << order);
+    if (order == 0 && frame_cache_is_there())
+        frame_cache_free_missed(physical);
+    else
+        frame_allocator_free(&frames.allocator, quarry_port_cpu_number(), frame, order);
 }
+
+#if FRAME_FAST_PATH_IN_C
+/* Nothing but what is surely the address of a frame enters the cache. */
+static bool may_be_cached(uint64_t physical)
+{
+    return physical % FRAME_BYTES == 0 && (physical >> FRAME_SHIFT) - 1 < frames.last_frame;
+}
+
+void quarry_frame_free(uint64_t physical, unsigned order)
+{
+    if (order == 0 && likely(may_be_cached(physical)) && frame_cache_is_there() &&
+        likely(quarry_port_push(FRAME_CACHE_STACK, (void *)physical)))
+        return;
+    frame_free_slow(physical, order);
+}
+#endif
 
 uint64_t quarry_frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t below_bytes)
 {
@@ -80,7 +122,7 @@ void quarry_frame_free_range(uint64_t physical, size_t count)
 
 size_t quarry_frame_free_count(void)
 {
-    return frame_allocator_free_count(&frames.allocator);
+    return frame_allocator_free_count(&frames.allocator) + frame_caches_held();
 }
 
 size_t quarry_frame_total_count(void)

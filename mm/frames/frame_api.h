@@ -10,6 +10,7 @@
 
 /* Written by quarry_init(), before any other CPU looks; then each part guards itself. */
 struct frames {
+    size_t last_frame; /* the highest number that a frame may have */
     struct frame_allocator allocator;
     struct memory_map map;
     uintptr_t direct_map;
@@ -18,6 +19,10 @@ struct frames {
 };
 
 extern struct frames frames;
+
+/* The ways of all that the fast path, which may be the port's, does not do. */
+uint64_t frame_alloc_slow(unsigned order);
+void frame_free_slow(uint64_t physical, unsigned order);
 
 static inline void *frame_address(size_t frame)
 {

@@ -8,12 +8,13 @@
 #include "lib/spinlock.h"
 #include "mm/frames/boot_memory.h"
 #include "mm/frames/frame_api.h"
+#include "mm/frames/frame_cache.h"
 #include "mm/objects/central_list.h"
 #include "mm/objects/quarantine.h"
 #include "mm/objects/transfer_cache.h"
 
 _Static_assert(SIZE_CLASS_COUNT <= 255, "class numbers fit their fields");
-_Static_assert(SIZE_CLASS_COUNT <= QUARRY_CPU_STACKS, "a CPU's block has a stack for each class");
+_Static_assert(SIZE_CLASS_COUNT <= FRAME_CACHE_STACK, "a CPU's block has a stack for each class");
 
 #define AREA_FRAMES ((SIZE_CLASS_STACK_WORDS * sizeof(void *) + FRAME_BYTES - 1) / FRAME_BYTES)
 
@@ -296,6 +297,7 @@ void cpu_cache_settle(struct cpu_cache *cache)
     cache->block = quarry_port_cpu();
     cache->block->cache = cache;
     close_stacks(cache);
+    frame_cache_settle(cache->cpu, cache->block);
 }
 
 bool cpu_cache_open(struct cpu_cache *cache)
@@ -310,12 +312,13 @@ bool cpu_cache_open(struct cpu_cache *cache)
         cache->room[i] = size_classes[i].first_slots;
         set_capacity(cache, i, 0);
     }
+    frame_cache_open(cache->cpu);
     atomic_store_release(&cache->online, true);
     return true;
 }
 
-/* Interrupts are off, or the CPU is dead. */
-static void drain(struct cpu_cache *cache)
+/* Interrupts are off, or the CPU is dead. Returns the single frames that were cached. */
+static size_t drain(struct cpu_cache *cache)
 {
     void *objects[SIZE_CLASS_BATCH_MAX];
     quarantine_drain(cache);
@@ -326,22 +329,27 @@ static void drain(struct cpu_cache *cache)
         if (cache->online)
             narrow(cache, i);
     }
+    size_t cached_frames = frame_cache_drain(cache->cpu);
     atomic_store_release(&cache->drain_asked, false);
+    return cached_frames;
 }
 
-void cpu_cache_drain_own(void)
+size_t cpu_cache_drain_own(void)
 {
+    size_t cached_frames = 0;
     irq_state irq = quarry_port_irq_save();
     struct cpu_cache *cache = cpu_cache_here();
     if (cache != NULL) /* frames may be asked for on a CPU that was never online */
-        drain(cache);
+        cached_frames = drain(cache);
     quarry_port_irq_restore(irq);
+    return cached_frames;
 }
 
 void cpu_cache_close(struct cpu_cache *cache)
 {
     irq_state irq = quarry_port_irq_save();
     drain(cache);
+    frame_cache_close(cache->cpu);
     close_stacks(cache);
     frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(), frame_at(cache->area),
                                AREA_FRAMES);

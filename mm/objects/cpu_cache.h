@@ -105,8 +105,9 @@ bool cpu_cache_open(struct cpu_cache *cache);
 /* Empties the cache and takes the stacks away; the cache is this CPU's, or a dead one's. */
 void cpu_cache_close(struct cpu_cache *cache);
 
-/* Sends all that this CPU's cache holds to the central lists. */
-void cpu_cache_drain_own(void);
+/* Sends all that this CPU's cache holds to the central lists, and its single frames, whose number
+ * it returns, to the frame allocator. */
+size_t cpu_cache_drain_own(void);
 
 /* Objects of a class that a cache holds. Exact while its CPU is not inside Quarry. */
 size_t cpu_cache_held(const struct cpu_cache *cache, unsigned size_class);

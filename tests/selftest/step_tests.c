@@ -3,6 +3,7 @@
  * An interrupt at every instruction: each path through the allocator runs one instruction at a
  * time, and wherever an interrupt could come one does, whose handler allocates and frees.
  */
+#include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
 
@@ -16,8 +17,19 @@
 #define HELD 13u
 
 static void *held[HELD];
+static uint64_t held_frames[HELD];
 static unsigned turn;
 static bool damaged;
+
+static void frame_between(unsigned place)
+{
+    if (held_frames[place] != 0) {
+        quarry_frame_free(held_frames[place], 0);
+        held_frames[place] = 0;
+    } else {
+        held_frames[place] = quarry_frame_alloc(0);
+    }
+}
 
 static void allocate_between(void)
 {
@@ -35,6 +47,8 @@ static void allocate_between(void)
             object[0] = (unsigned char)place;
         held[place] = object;
     }
+    if (turn % 3 == 0)
+        frame_between(place);
     turn++;
 }
 
@@ -103,6 +117,11 @@ static void frames(void *unused)
     (void)unused;
     for (unsigned order = 0; order <= 9; order++)
         quarry_frame_free(quarry_frame_alloc(order), order);
+    uint64_t singles[2 * QUARRY_FRAME_CACHE_FRAMES + 1]; /* through the cache's both ends */
+    for (unsigned i = 0; i < sizeof singles / sizeof singles[0]; i++)
+        singles[i] = quarry_frame_alloc(0);
+    for (unsigned i = 0; i < sizeof singles / sizeof singles[0]; i++)
+        quarry_frame_free(singles[i], 0);
     uint64_t range = quarry_frame_alloc_range(700, 0, 0);
     quarry_frame_free_range(range, 700);
 }
@@ -135,6 +154,9 @@ static void give_back_held(void)
     for (unsigned i = 0; i < HELD; i++) {
         quarry_free(held[i]);
         held[i] = NULL;
+        if (held_frames[i] != 0)
+            quarry_frame_free(held_frames[i], 0);
+        held_frames[i] = 0;
     }
 }
 
