@@ -4,15 +4,19 @@
 
 #include "lib/bits.h"
 
-/* The bits of word `index` that belong to [first, first + count). */
-static uint64_t range_mask(unsigned index, unsigned first, unsigned count)
+/* The words in which [first, first + count) has bits, and the bits that it has in one of them. */
+#define for_each_word(index, first, count)                                                         \
+    for (unsigned index = (first) / WORD_BITS; index * WORD_BITS < (first) + (count); index++)
+
+static inline uint64_t range_mask(unsigned index, unsigned first, unsigned count)
 {
     unsigned low = index * WORD_BITS;
-    unsigned begin = first > low ? first - low : 0;
-    unsigned end = first + count > low ? first + count - low : 0;
-    if (begin >= WORD_BITS || end <= begin)
-        return 0;
-    return bits_mask(end) & ~bits_mask(begin);
+    uint64_t mask = ~(uint64_t)0;
+    if (first > low)
+        mask <<= first - low;
+    if (first + count < low + WORD_BITS)
+        mask &= ~(uint64_t)0 >> (low + WORD_BITS - first - count);
+    return mask;
 }
 
 bool bitmap_test(const struct bitmap *map, unsigned bit)
@@ -22,19 +26,19 @@ bool bitmap_test(const struct bitmap *map, unsigned bit)
 
 void bitmap_set(struct bitmap *map, unsigned first, unsigned count)
 {
-    for (unsigned index = first / WORD_BITS; index < BITMAP_WORDS; index++)
+    for_each_word (index, first, count)
         map->word[index] |= range_mask(index, first, count);
 }
 
 void bitmap_clear(struct bitmap *map, unsigned first, unsigned count)
 {
-    for (unsigned index = first / WORD_BITS; index < BITMAP_WORDS; index++)
+    for_each_word (index, first, count)
         map->word[index] &= ~range_mask(index, first, count);
 }
 
 bool bitmap_all_set(const struct bitmap *map, unsigned first, unsigned count)
 {
-    for (unsigned index = 0; index < BITMAP_WORDS; index++)
+    for_each_word (index, first, count)
         if (~map->word[index] & range_mask(index, first, count))
             return false;
     return true;
@@ -42,7 +46,7 @@ bool bitmap_all_set(const struct bitmap *map, unsigned first, unsigned count)
 
 bool bitmap_all_clear(const struct bitmap *map, unsigned first, unsigned count)
 {
-    for (unsigned index = 0; index < BITMAP_WORDS; index++)
+    for_each_word (index, first, count)
         if (map->word[index] & range_mask(index, first, count))
             return false;
     return true;
@@ -59,14 +63,13 @@ unsigned bitmap_count_set(const struct bitmap *map)
 /* The first bit at `from` or after it that is set (or clear, with `flip` all ones). */
 static unsigned next_bit(const struct bitmap *map, unsigned from, uint64_t flip)
 {
-    for (unsigned index = from / WORD_BITS; index < BITMAP_WORDS; index++) {
-        uint64_t word = map->word[index] ^ flip;
-        if (index == from / WORD_BITS)
-            word &= ~bits_mask(from % WORD_BITS);
-        if (word != 0)
-            return index * WORD_BITS + bits_lowest(word);
-    }
-    return BITMAP_BITS;
+    if (from >= BITMAP_BITS)
+        return BITMAP_BITS;
+    unsigned index = from / WORD_BITS;
+    uint64_t word = (map->word[index] ^ flip) & ~(uint64_t)0 << (from % WORD_BITS);
+    while (word == 0 && ++index < BITMAP_WORDS)
+        word = map->word[index] ^ flip;
+    return word != 0 ? index * WORD_BITS + bits_lowest(word) : BITMAP_BITS;
 }
 
 struct bitmap_run bitmap_next_clear_run(const struct bitmap *map, unsigned from)

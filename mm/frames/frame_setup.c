@@ -68,29 +68,59 @@ static unsigned mark_usable(struct bitmap *bits, const struct range_set *set, si
 }
 
 /* A child none of whose frames is or will be ours keeps its bits unwritten: nobody reads them. */
+static unsigned build_with_holes(const struct memory_map *map, size_t first, struct bitmap *bits)
+{
+    if (!memory_map_may_own(map, first, first + CHILD_FRAMES))
+        return 0;
+    bitmap_set(bits, 0, CHILD_FRAMES);
+    unsigned usable = mark_usable(bits, &map->usable, first);
+    if (map->reclaimed)
+        usable += mark_usable(bits, &map->reclaimable, first);
+    return usable;
+}
+
 static unsigned child_build(struct frame_allocator *allocator, size_t child)
 {
-    const struct memory_map *map = allocator->map;
-    size_t first = child << CHILD_SHIFT;
-    struct bitmap *bits = &allocator->bits[child];
-    unsigned usable = 0;
-    if (memory_map_may_own(map, first, first + CHILD_FRAMES)) {
-        bitmap_set(bits, 0, CHILD_FRAMES);
-        usable = mark_usable(bits, &map->usable, first);
-        if (map->reclaimed)
-            usable += mark_usable(bits, &map->reclaimable, first);
-    }
+    unsigned usable =
+        build_with_holes(allocator->map, child << CHILD_SHIFT, &allocator->bits[child]);
     unsigned holes = usable < CHILD_FRAMES ? CHILD_HOLES : 0;
     allocator->children[child] = (child_entry)(usable | holes);
     return usable;
 }
 
-/* frontier_lock is held. Returns the tree's usable frames. */
+static void build_whole(struct frame_allocator *allocator, size_t child, size_t count)
+{
+    memory_clear(&allocator->bits[child], count * sizeof(struct bitmap));
+    for (size_t i = 0; i < count; i++)
+        allocator->children[child + i] = CHILD_FRAMES;
+}
+
+/* The children from `child` to `end` that are whole, and lie in one range with the first. */
+static size_t whole_children(const struct range_set *usable, size_t child, size_t end)
+{
+    unsigned index = range_set_seek(usable, child << CHILD_SHIFT);
+    if (index == usable->count || usable->range[index].first > child << CHILD_SHIFT)
+        return 0;
+    return min_u64(usable->range[index].end >> CHILD_SHIFT, end) - child;
+}
+
+/*
+ * frontier_lock is held. Returns the tree's usable frames. Most children are whole, and somebody
+ * waits for the first frame of the tree: so they are built many at a time.
+ */
 static size_t tree_build(struct frame_allocator *allocator, size_t tree)
 {
     size_t usable = 0;
-    for (size_t i = 0; i < QUARRY_TREE_CHILDREN; i++)
-        usable += child_build(allocator, tree * QUARRY_TREE_CHILDREN + i);
+    size_t child = tree * QUARRY_TREE_CHILDREN;
+    size_t end = child + QUARRY_TREE_CHILDREN;
+    while (child < end) {
+        size_t whole = whole_children(&allocator->map->usable, child, end);
+        build_whole(allocator, child, whole);
+        usable += whole * CHILD_FRAMES;
+        child += whole;
+        if (child < end)
+            usable += child_build(allocator, child++);
+    }
     allocator->trees[tree] = (uint32_t)usable;
     return usable;
 }

@@ -47,7 +47,9 @@ static bool table_create(struct arena *arena, struct span *everywhere)
     struct span **table = frame_take_page();
     if (table == NULL)
         return false;
-    for (size_t i = 0; i < ARENA_PAGES; i++)
+    if (everywhere == NULL)
+        memory_clear(table, FRAME_BYTES);
+    for (size_t i = 0; i < ARENA_PAGES && everywhere != NULL; i++)
         table[i] = everywhere;
     atomic_store_release(&arena->table, table);
     return true;

@@ -8,6 +8,10 @@
 
 struct page_map page_map;
 
+/* So far the map is ready from the start, lest the first allocation wait for it: 128 MiB, for the
+ * first 64 MiB, being spared for old devices, are not where arenas begin. */
+#define EXTENDED_AT_FIRST ((size_t)1 << (27 - FRAME_SHIFT))
+
 size_t page_map_boot_bytes(size_t end_frame)
 {
     size_t pages = round_up(end_frame, ARENA_PAGES);
@@ -22,6 +26,7 @@ void page_map_init(struct boot_memory *boot, uintptr_t direct_map, size_t end_fr
     page_map.capacity = pages;
     page_map.classes = boot_memory_take(boot, pages);
     page_map.arenas = boot_memory_take(boot, pages / ARENA_PAGES * sizeof(struct arena *));
+    page_map_extend(min_u64(pages, EXTENDED_AT_FIRST));
 }
 
 void page_map_extend(size_t end_page)
