@@ -65,6 +65,7 @@ HOST  := build/host-$(COMPILER)$(HARDENED)
 ASAN  := build/asan-$(COMPILER)$(HARDENED)
 TSAN  := build/tsan-$(COMPILER)$(HARDENED)
 EXPLORE := build/explore-$(COMPILER)$(HARDENED)
+PRELOAD := build/preload-$(COMPILER)$(HARDENED)
 
 # ---- how it is compiled ----
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Werror
@@ -77,12 +78,14 @@ GUEST_FLAGS := -std=c11 -O2 $(COMMON) -Iarch/x86_64 -I$(GUEST) -isystem $(EFI) -
                -fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables \
                -mno-red-zone -mgeneral-regs-only -fcf-protection=none \
                $(if $(HARDENED)$(filter 1,$(DEBUG)),$(FRAME_POINTERS))
+PRELOAD_FLAGS := -std=gnu11 -D_GNU_SOURCE -O2 $(COMMON) -Ihosted -DQUARRY_CACHE_SHARE=256 -fPIC -fvisibility=hidden -pthread \
+               -fno-strict-aliasing -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc
 HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 -DQUARRY_FAULTS=1 -pthread -fno-strict-aliasing $(FRAME_POINTERS) \
                -DQUARRY_DRAIN_WAIT_ROUNDS=20000 # a round is a system call here
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures
+.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures preload
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -126,6 +129,11 @@ $(EXPLORE)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -DQUARRY_DRAIN_WAIT_ROUNDS=%,$(HOST_FLAGS)) -O2 -DQUARRY_EXPLORE=1 \
 	   -DQUARRY_FRAME_CACHE_FRAMES=0 -DQUARRY_DRAIN_WAIT_ROUNDS=3 -c $< -o $@
+
+# No builtin malloc(): that calloc() calls it and clears is no reason to call calloc().
+$(PRELOAD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PRELOAD_FLAGS) -c $< -o $@
 
 objects = $(addprefix $(1)/,$(patsubst %.S,%.o,$(patsubst %.c,%.o,$(2))))
 
@@ -225,9 +233,9 @@ VARIANT_PROGRAMS := $(foreach level,1 2,--host $(HOST)-harden$(level)/run-tests 
    --explore $(EXPLORE)-harden$(level)/explore)
 endif
 
-test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o ## all tests: host, sanitizers, guest; ends with a count
+test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD)/libquarry-preload.so $(PRELOAD)/family ## all tests: host, sanitizers, guest; ends with a count
 	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore $(VARIANT_PROGRAMS) \
-	   --model tests/model/check.sh --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
+	   --model tests/model/check.sh --preload $(PRELOAD)/libquarry-preload.so --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
 	   --filter "$(T)" $(patsubst %,--variant %/quarry.img,$(VARIANT_IMAGES))
 
 test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
@@ -235,6 +243,19 @@ test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
 
 test-qemu: image ## the boot matrix: CPUs, memory sizes, machines (T=substring)
 	@$(PYTHON) tests/run.py --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) --filter "$(T)"
+
+# The malloc family of Linux programs, for measurements beside other allocators.
+PRELOAD_SOURCES := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) $(sort $(wildcard hosted/*.c))
+$(PRELOAD)/libquarry-preload.so: $(call objects,$(PRELOAD),$(PRELOAD_SOURCES))
+	$(SAY) LD '$@'
+	$(Q)$(CC) -shared -pthread -Wl,-z,now -Wl,--no-undefined -o $@ $^
+
+$(PRELOAD)/family: tests/preload/family.c
+	@mkdir -p $(@D)
+	$(SAY) LD '$@'
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Wno-unknown-warning-option -Wno-alloc-size-larger-than -fno-builtin -pthread -o $@ $<
+
+preload: $(PRELOAD)/libquarry-preload.so ## the hosted library: LD_PRELOAD=$(PRELOAD)/libquarry-preload.so PROGRAM
 
 asan: $(ASAN)/run-tests ## the host tests and SECONDS of threaded stress under address and UB sanitizers
 	@$(ASAN)/run-tests $(T)
@@ -320,14 +341,14 @@ bench-count: image ## exact instructions per operation beside the baseline's (on
 	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer bench $(ARGS)"
 
 figures: image $(GUEST)/quarry.o ## sizes: lines per folder, the allocator's object, the image
-	@for folder in arch boot include lib mm tests; do \
+	@for folder in arch boot hosted include lib mm tests; do \
 	   printf '%-8s %6d lines\n' $$folder \
 	      $$(find $$folder -name '*.[chS]' -o -name '*.py' -o -name '*.sh' | xargs cat | wc -l); done
 	@size $(GUEST)/quarry.o
 	@stat -c '%n: %s bytes' $(GUEST)/BOOTX64.EFI
 
 # ---- form ----
-FORMATTED := $(filter-out mm/objects/size_class_table.h,$(sort $(shell find arch boot include lib mm tests -name '*.[ch]')))
+FORMATTED := $(filter-out mm/objects/size_class_table.h,$(sort $(shell find arch boot hosted include lib mm tests -name '*.[ch]')))
 
 lint: $(GUEST)/quarry.o $(GUEST)/font.h ## format, clang-tidy, cppcheck, ladder of includes, table, symbols
 	@sh tests/lint/lint.sh $(GUEST) $(FORMATTED)

@@ -166,6 +166,10 @@ def jobs(options):
             [program, f"T={options.filter}", "bound=2"] + effort,)
     if options.model and not options.filter:
         yield "models", run_program, (["sh", options.model, "build/model"],)
+    if options.preload and not options.filter:
+        yield "hosted library", run_program, (
+            ["sh", "tests/preload/check.sh", options.preload,
+             str(pathlib.Path(options.preload).with_name("family"))],)
     if options.host and not options.filter:
         for target in ("object", "frame", "map"):
             yield f"fuzz inputs: {target}", lambda n, t: run_replay(options, n, t), (target,)
@@ -202,7 +206,7 @@ def timed(work, name, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("image", "elf", "model"):
+    for name in ("image", "elf", "model", "preload"):
         parser.add_argument(f"--{name}")
     for name in ("host", "asan", "tsan", "explore"):
         parser.add_argument(f"--{name}", action="append", default=[],

@@ -4,7 +4,7 @@
 
 A folder may include what stands below it, never what stands above:
 
-    boot, tests > include > mm (heap > stats > objects > guard > pages > frames) > lib > arch
+    boot, hosted, tests > include > mm (heap > stats > objects > guard > pages > frames) > lib > arch
 
 with two exceptions that are part of the design: pages/large.c may look for misuse and report it (guard), and
 arch/'s harness half uses lib's text and bits.
@@ -25,6 +25,7 @@ LADDER = {
     "arch/x86_64": {"lib", "arch/x86_64"},
     "arch/linux": {"lib", "arch/linux"},
     "boot": {"lib", "arch/x86_64", "boot", "tests/framework", "tests/stress"},
+    "hosted": {"lib", "mm", "hosted"},
     "include": set(),
     "tests": {"lib", "mm", "arch/linux", "tests"},
 }

@@ -21,6 +21,12 @@ static uint64_t held_frames[HELD];
 static unsigned turn;
 static bool damaged;
 
+/*
+ * Without the cache a frame means a loop of compare-and-swap: whoever is interrupted between load
+ * and swap, every time, by one who changes that very word, never gets on.
+ */
+#define FRAME_TURNS (QUARRY_FRAME_CACHE_FRAMES > 0 ? 3u : 1009u)
+
 static void frame_between(unsigned place)
 {
     if (held_frames[place] != 0) {
@@ -47,7 +53,7 @@ static void allocate_between(void)
             object[0] = (unsigned char)place;
         held[place] = object;
     }
-    if (turn % 3 == 0)
+    if (turn % FRAME_TURNS == 0)
         frame_between(place);
     turn++;
 }

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The malloc family, over Quarry's API.
+ *
+ * What programs expect beyond that: objects of more than 8 bytes are aligned to 16; errno says
+ * that memory is gone; a pointer that is not ours, from before this library was loaded, may be
+ * freed and is then left alone. Anything else that is wrong stops the program with a report.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hosted/hosted.h"
+#include "mm/heap.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#define SLOW __attribute__((noinline, cold))
+
+#define ALIGNMENT 16u /* of what is larger than a word: as <stddef.h>'s max_align_t */
+
+static void *checked(void *object)
+{
+    if (unlikely(object == NULL))
+        errno = ENOMEM;
+    return object;
+}
+
+static size_t rounded(size_t bytes)
+{
+    return bytes <= 8 || bytes > SIZE_MAX - ALIGNMENT ? bytes : round_up(bytes, ALIGNMENT);
+}
+
+/* size_class_lookup, for what a size is rounded to. All 0, the door, until hosted_begin(). */
+static uint8_t hosted_classes[SIZE_CLASS_LOOKUP_BYTES_MAX / 8 + 1];
+
+void hosted_fill_classes(void)
+{
+    for (size_t bytes = 0; bytes <= SIZE_CLASS_LOOKUP_BYTES_MAX; bytes += 8)
+        hosted_classes[bytes / 8] = (uint8_t)size_class_for(rounded(bytes));
+}
+
+static SLOW void *alloc_slow(size_t bytes)
+{
+    hosted_enter();
+    void *object = quarry_alloc(rounded(bytes));
+    hosted_leave();
+    return checked(object);
+}
+
+EXPORT void *malloc(size_t bytes)
+{
+    if (likely(bytes <= SIZE_CLASS_LOOKUP_BYTES_MAX)) {
+        void *object = quarry_port_pop(hosted_classes[(bytes + 7) / 8]);
+        if (likely(object != NULL))
+            return object;
+    }
+    return alloc_slow(bytes);
+}
+
+static bool is_ours(const void *object)
+{
+    return (uintptr_t)object - page_map.direct_map - HOSTED_FIRST_BYTE <
+           HOSTED_WINDOW_BYTES - HOSTED_FIRST_BYTE;
+}
+
+static SLOW void free_slow(void *object)
+{
+    if (object == NULL || !is_ours(object))
+        return;
+    int error = errno; /* free() leaves it alone */
+    hosted_enter();
+    quarry_free(object);
+    hosted_leave();
+    errno = error;
+}
+
+EXPORT void free(void *object)
+{
+    if (unlikely(!quarry_port_push(page_map_class(object), object)))
+        free_slow(object);
+}
+
+EXPORT void *calloc(size_t count, size_t bytes)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, bytes, &total))
+        return checked(NULL);
+    void *object = malloc(total);
+    if (likely(object != NULL))
+        memset(object, 0, total);
+    return object;
+}
+
+EXPORT void *realloc(void *object, size_t bytes)
+{
+    if (object == NULL)
+        return malloc(bytes);
+    if (bytes == 0) {
+        free(object);
+        return NULL;
+    }
+    hosted_enter();
+    void *resized = quarry_realloc(object, rounded(bytes));
+    hosted_leave();
+    return checked(resized);
+}
+
+EXPORT void *reallocarray(void *object, size_t count, size_t bytes)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, bytes, &total))
+        return checked(NULL);
+    return realloc(object, total);
+}
+
+EXPORT size_t malloc_usable_size(void *object)
+{
+    if (object == NULL || !is_ours(object))
+        return 0;
+    hosted_enter();
+    size_t bytes = quarry_usable_size(object);
+    hosted_leave();
+    return bytes;
+}
+
+/* ---- aligned ---- */
+
+static void *aligned(size_t alignment, size_t bytes)
+{
+    hosted_enter();
+    void *object = quarry_aligned(max_u64(alignment, ALIGNMENT), bytes);
+    hosted_leave();
+    return object;
+}
+
+EXPORT int posix_memalign(void **object, size_t alignment, size_t bytes)
+{
+    if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0)
+        return EINVAL;
+    int error = errno; /* the answer is the return value alone */
+    void *given = aligned(alignment, bytes);
+    errno = error;
+    if (given == NULL)
+        return ENOMEM;
+    *object = given;
+    return 0;
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
+{
+    if (!is_power_of_two(alignment)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return checked(aligned(alignment, bytes));
+}
+
+/* What is no power of two is taken for the next one, as glibc does. */
+EXPORT void *memalign(size_t alignment, size_t bytes)
+{
+    while (!is_power_of_two(alignment) && alignment != 0)
+        alignment += alignment & -alignment;
+    return checked(aligned(max_u64(alignment, 1), bytes));
+}
+
+EXPORT void *valloc(size_t bytes)
+{
+    return checked(aligned(FRAME_BYTES, bytes));
+}
+
+EXPORT void *pvalloc(size_t bytes)
+{
+    if (bytes > SIZE_MAX - FRAME_BYTES)
+        return checked(NULL);
+    return checked(aligned(FRAME_BYTES, max_u64(round_up(bytes, FRAME_BYTES), FRAME_BYTES)));
+}
+
+/* ---- what programs ask glibc's allocator for, and need no answer to ---- */
+
+EXPORT int malloc_trim(size_t keep_bytes)
+{
+    (void)keep_bytes;
+    hosted_enter();
+    size_t frames = quarry_scavenge();
+    hosted_leave();
+    return frames > 0;
+}

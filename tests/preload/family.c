@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program for the hosted library to run under: what the malloc family promises to programs,
+ * threads that come and go, forks in the middle of it. Ends with a count, like every test here.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static unsigned passed;
+static unsigned failed;
+
+#define EXPECT(condition) expect(condition, #condition, __LINE__)
+
+static void expect(bool holds, const char *condition, int line)
+{
+    if (holds)
+        return;
+    printf("# %d: failed: %s\n", line, condition);
+    failed++;
+}
+
+static void run(const char *name, void (*test)(void))
+{
+    unsigned before = failed;
+    test();
+    bool good = failed == before;
+    passed += good;
+    failed = before + !good;
+    printf("%s - preload %s\n", good ? "ok" : "not ok", name);
+    fflush(stdout);
+}
+
+/* The compiler knows malloc() too well to let these calls stand as they are. */
+static void *(*volatile call_memalign)(size_t, size_t) = memalign;
+static void *(*volatile call_aligned_alloc)(size_t, size_t) = aligned_alloc;
+static void *(*volatile call_malloc)(size_t) = malloc;
+static void *(*volatile call_calloc)(size_t, size_t) = calloc;
+static void *(*volatile call_realloc)(void *, size_t) = realloc;
+static void (*volatile call_free)(void *) = free;
+
+/* ---- who serves ---- */
+
+static void is_loaded(void)
+{
+    Dl_info info;
+    EXPECT(dladdr((void *)(uintptr_t)call_malloc, &info) != 0 &&
+           strstr(info.dli_fname, "libquarry-preload") != NULL);
+}
+
+/* ---- sizes and alignment ---- */
+
+static void sizes_and_alignment(void)
+{
+    for (size_t bytes = 0; bytes < 5000000; bytes += bytes < 3000 ? 1 : bytes / 7) {
+        unsigned char *object = call_malloc(bytes);
+        EXPECT(object != NULL && malloc_usable_size(object) >= bytes);
+        EXPECT((uintptr_t)object % (bytes <= 8 ? 8 : 16) == 0);
+        memset(object, 0xa5, bytes);
+        call_free(object);
+        unsigned char *cleared = call_calloc(1, bytes);
+        bool zero = cleared != NULL;
+        for (size_t i = 0; i < bytes && zero; i++)
+            zero = cleared[i] == 0;
+        EXPECT(zero);
+        call_free(cleared);
+    }
+    for (size_t alignment = 8; alignment <= (size_t)1 << 26; alignment *= 2) {
+        void *object = NULL;
+        EXPECT(posix_memalign(&object, alignment, alignment + 5) == 0);
+        EXPECT((uintptr_t)object % alignment == 0);
+        call_free(object);
+        object = aligned_alloc(alignment, alignment);
+        EXPECT(object != NULL && (uintptr_t)object % alignment == 0);
+        call_free(object);
+    }
+    void *page = valloc(5);
+    void *pages = pvalloc(4097);
+    void *odd = call_memalign(48, 100); /* no power of two: the next one */
+    EXPECT((uintptr_t)page % 4096 == 0 && (uintptr_t)pages % 4096 == 0);
+    EXPECT(malloc_usable_size(pages) >= 8192 && (uintptr_t)odd % 64 == 0);
+    call_free(page);
+    call_free(pages);
+    call_free(odd);
+}
+
+/* ---- what goes wrong ---- */
+
+static void errors(void)
+{
+    errno = 0;
+    EXPECT(call_malloc(SIZE_MAX) == NULL && errno == ENOMEM);
+    errno = 0;
+    EXPECT(call_calloc(SIZE_MAX / 2, 3) == NULL && errno == ENOMEM);
+    errno = 0;
+    EXPECT(reallocarray(NULL, SIZE_MAX / 2, 3) == NULL && errno == ENOMEM);
+    void *object = &object;
+    errno = 7;
+    EXPECT(posix_memalign(&object, 24, 1) == EINVAL && posix_memalign(&object, 4, 1) == EINVAL);
+    EXPECT(posix_memalign(&object, 64, SIZE_MAX - 4096) == ENOMEM);
+    EXPECT(object == &object && errno == 7);
+    EXPECT(call_aligned_alloc(24, 24) == NULL && errno == EINVAL);
+    call_free(NULL);
+    EXPECT(malloc_usable_size(NULL) == 0);
+    char *kept = call_malloc(100);
+    memcpy(kept, "still here", 11);
+    EXPECT(call_realloc(kept, SIZE_MAX - 100) == NULL && strcmp(kept, "still here") == 0);
+    EXPECT(call_realloc(kept, 0) == NULL);
+    errno = 7;
+    call_free(call_malloc(3000000));
+    EXPECT(errno == 7);
+    /* From before the library was there, say. */
+    void *foreign = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    call_free((char *)foreign + 64);
+    EXPECT(malloc_usable_size((char *)foreign + 64) == 0);
+    munmap(foreign, 4096);
+}
+
+static void resizing(void)
+{
+    unsigned char *object = NULL;
+    size_t old = 0;
+    for (size_t bytes = 1; bytes < 6000000; bytes += 1 + bytes / 3) {
+        object = call_realloc(object, bytes);
+        EXPECT(object != NULL);
+        if (object == NULL)
+            return;
+        for (size_t i = 0; i < old; i++)
+            if (object[i] != (unsigned char)i) {
+                EXPECT(!"the content has moved along");
+                break;
+            }
+        for (size_t i = old; i < bytes; i++)
+            object[i] = (unsigned char)i;
+        old = bytes;
+    }
+    call_free(object);
+}
+
+/* ---- threads ---- */
+
+enum { SLOTS = 64 };
+
+static void *exchanged[SLOTS]; /* atomic */
+
+static void churn(unsigned seed, unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++) {
+        seed = seed * 1103515245 + 12345;
+        size_t bytes = 8 + (seed >> 8) % (i % 50 == 0 ? 200000 : 2000);
+        unsigned char *object = call_malloc(bytes);
+        object[0] = object[bytes - 1] = (unsigned char)bytes;
+        *(uint32_t *)(void *)object = (uint32_t)bytes;
+        object = __atomic_exchange_n(&exchanged[seed % SLOTS], object, __ATOMIC_ACQ_REL);
+        if (object == NULL)
+            continue;
+        uint32_t was = *(uint32_t *)(void *)object;
+        if (malloc_usable_size(object) < was || object[was - 1] != (unsigned char)was)
+            abort();
+        call_free(object);
+    }
+}
+
+static void *churner(void *seed)
+{
+    churn((unsigned)(uintptr_t)seed, 20000);
+    return NULL;
+}
+
+static pthread_key_t late;
+
+/* Allocates when the thread is nearly gone, after whose cache has gone perhaps. */
+static void free_late(void *object)
+{
+    call_free(object);
+    call_free(call_malloc(100));
+    pthread_setspecific(late, call_malloc(200)); /* and once more, as long as POSIX lets it */
+}
+
+static void *brief(void *seed)
+{
+    pthread_setspecific(late, call_malloc(300));
+    churn((unsigned)(uintptr_t)seed, 50);
+    return NULL;
+}
+
+static void threads_come_and_go(void)
+{
+    EXPECT(pthread_key_create(&late, free_late) == 0);
+    for (unsigned wave = 0; wave < 40; wave++) {
+        pthread_t threads[8];
+        for (uintptr_t i = 0; i < 8; i++)
+            EXPECT(pthread_create(&threads[i], NULL, brief, (void *)(wave * 8 + i)) == 0);
+        for (unsigned i = 0; i < 8; i++)
+            pthread_join(threads[i], NULL);
+    }
+}
+
+static void threads_exchange_objects(void)
+{
+    pthread_t threads[4];
+    for (uintptr_t i = 0; i < 4; i++)
+        EXPECT(pthread_create(&threads[i], NULL, churner, (void *)i) == 0);
+    for (unsigned i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static pthread_barrier_t all_there;
+
+static void *waiter(void *seed)
+{
+    void *object = call_malloc(64);
+    pthread_barrier_wait(&all_there);
+    churn((unsigned)(uintptr_t)seed, 200);
+    call_free(object);
+    return NULL;
+}
+
+/* More than have a cache each. */
+static void many_threads_at_once(void)
+{
+    enum { COUNT = 300 };
+    static pthread_t threads[COUNT];
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 128 * 1024);
+    pthread_barrier_init(&all_there, NULL, COUNT);
+    for (uintptr_t i = 0; i < COUNT; i++)
+        EXPECT(pthread_create(&threads[i], &small, waiter, (void *)i) == 0);
+    for (unsigned i = 0; i < COUNT; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* ---- forks, while other threads are at it ---- */
+
+static bool enough; /* atomic */
+
+static void *restless(void *seed)
+{
+    while (!__atomic_load_n(&enough, __ATOMIC_ACQUIRE))
+        for (unsigned i = 0; i < 200; i++) /* nothing that a cache would have: locks are held */
+            call_free(call_malloc(1200000 + (size_t)(uintptr_t)seed * 100000));
+    return NULL;
+}
+
+static void child(void)
+{
+    call_free(call_malloc(3000000));
+    churn(99, 5000);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, churner, NULL) != 0)
+        _exit(2);
+    pthread_join(thread, NULL);
+    _exit(0);
+}
+
+/* A child that waits for what nobody will ever release is killed, and has failed. */
+static int status_of(pid_t pid)
+{
+    int status = -1;
+    for (unsigned rounds = 0; rounds < 20000; rounds++) {
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            return status;
+        usleep(1000);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    return status;
+}
+
+static void forks(void)
+{
+    enum { THREADS = 3, FORKS = 60 };
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++)
+        EXPECT(pthread_create(&threads[i], NULL, restless, (void *)(i + 7)) == 0);
+    for (unsigned i = 0; i < FORKS && failed == 0; i++) {
+        pid_t pid = fork();
+        if (pid == 0)
+            child();
+        EXPECT(pid > 0 && status_of(pid) == 0);
+    }
+    __atomic_store_n(&enough, true, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* ---- misuse ends with a report ---- */
+
+static void free_inside_large(void)
+{
+    call_free((char *)call_malloc(3000000) + 4096);
+}
+
+static void ask_inside(void)
+{
+    malloc_usable_size((char *)call_malloc(500) + 16);
+}
+
+static void expect_abort(void (*misuse)(void), const char *report)
+{
+    int ends[2];
+    EXPECT(pipe(ends) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        misuse();
+        _exit(0);
+    }
+    close(ends[1]);
+    char text[1000] = "";
+    size_t length = 0;
+    ssize_t got;
+    while ((got = read(ends[0], text + length, sizeof text - 1 - length)) > 0)
+        length += (size_t)got;
+    close(ends[0]);
+    int status = 0;
+    waitpid(pid, &status, 0);
+    EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    EXPECT(strstr(text, report) == text);
+}
+
+static void misuse(void)
+{
+    expect_abort(free_inside_large, "quarry: bad free: interior pointer\n  address  0x");
+    expect_abort(ask_inside, "quarry: bad usable size: interior pointer\n  address  0x");
+}
+
+int main(void)
+{
+    run("is loaded", is_loaded);
+    run("sizes and alignment", sizes_and_alignment);
+    run("errors", errors);
+    run("resizing", resizing);
+    run("threads exchange objects", threads_exchange_objects);
+    run("threads come and go", threads_come_and_go);
+    run("many threads at once", many_threads_at_once);
+    run("forks", forks);
+    run("misuse", misuse);
+    EXPECT(malloc_trim(0) == 0 || malloc_trim(0) == 0);
+    printf("%u passed, %u failed\n", passed, failed);
+    return failed != 0;
+}
