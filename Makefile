@@ -85,7 +85,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench-count figures preload
+.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench bench-count figures preload
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -339,6 +339,20 @@ UPDATE ?= 0
 bench-count: image ## exact instructions per operation beside the baseline's (one CPU, -icount), and a plot
 	@$(PYTHON) tests/bench/count.py --svg $(GUEST)/instructions.svg $(if $(filter 1,$(UPDATE)),--update) $(if $(filter-out 0,$(HARDEN) $(MASKED) $(DEBUG)),--alone) -- \
 	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer bench $(ARGS)"
+
+# The peers and the programs are Debian's, and installed when this is asked for.
+BENCH_PACKAGES := libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 redis-server redis-tools lua5.4 sqlite3 perl
+ROUNDS ?= 3
+$(PRELOAD)/workloads $(PRELOAD)/launch: $(PRELOAD)/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(SAY) LD '$@'
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc \
+	   -fno-builtin-free -pthread -o $@ $<
+
+bench: $(PRELOAD)/libquarry-preload.so $(PRELOAD)/workloads $(PRELOAD)/launch ## the hosted library beside Debian's allocators: time, memory (ROUNDS=3 T=case)
+	@sh tests/deps.sh $(BENCH_PACKAGES)
+	@$(PYTHON) tests/bench/compare.py --library $(PRELOAD)/libquarry-preload.so --workloads $(PRELOAD)/workloads --launcher $(PRELOAD)/launch \
+	   --out build/bench --rounds $(ROUNDS) --only "$(T)"
 
 figures: image $(GUEST)/quarry.o ## sizes: lines per folder, the allocator's object, the image
 	@for folder in arch boot hosted include lib mm tests; do \

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loads for a malloc, whichever is loaded: workloads NAME. The driver, compare.py, measures.
+ *
+ * One operation over and over, where a fast path shows; and the loads that the literature measures
+ * allocators by, written anew: larson (Larson and Krishnan, 1998), threadtest's and Hoard's cache
+ * loads (Berger et al., 2000), SmartHeap's sh6 and sh8, xmalloc (Lever and Boreham, 2000), mstress
+ * (mimalloc), cfrac (Zorn). None prints anything but its check sum.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define THREADS 4u
+
+static void fail(const char *why)
+{
+    fprintf(stderr, "workloads: %s\n", why);
+    exit(1);
+}
+
+/* As a program uses what it asks for: the first and the last byte are written. */
+static void *take(size_t bytes)
+{
+    unsigned char *object = malloc(bytes);
+    if (object == NULL)
+        fail("no memory");
+    object[0] = object[bytes - 1] = (unsigned char)bytes;
+    return object;
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static size_t random_between(uint64_t *state, size_t low, size_t high)
+{
+    return low + next_random(state) % (high - low + 1);
+}
+
+/* Small ones often, large ones rarely, as programs do. */
+static size_t random_bytes(uint64_t *state)
+{
+    uint64_t drawn = next_random(state);
+    unsigned doublings = 3 + (unsigned)__builtin_ctzll(drawn | 1u << 13) / 2 * 2;
+    return random_between(state, (size_t)1 << doublings, (size_t)4 << doublings);
+}
+
+static void in_threads(unsigned count, void *(*work)(void *))
+{
+    pthread_t threads[16];
+    for (uintptr_t i = 0; i < count; i++)
+        if (pthread_create(&threads[i], NULL, work, (void *)(i + 1)) != 0)
+            fail("no thread");
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* ---- one operation over and over ---- */
+
+static void pairs(size_t bytes, unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++)
+        free(take(bytes));
+}
+
+static void batches(size_t bytes, unsigned rounds)
+{
+    static void *objects[1000];
+    for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned i = 0; i < 1000; i++)
+            objects[i] = take(bytes);
+        for (unsigned i = 0; i < 1000; i++)
+            free(objects[i * 389 % 1000]);
+    }
+}
+
+static void pair_16(void)
+{
+    pairs(16, 60000000);
+}
+
+static void pair_1k(void)
+{
+    pairs(1024, 60000000);
+}
+
+static void pair_32k(void)
+{
+    pairs(32768, 30000000);
+}
+
+static void pair_1m(void)
+{
+    pairs((size_t)1 << 20, 1000000);
+}
+
+static void batch_16(void)
+{
+    batches(16, 50000);
+}
+
+static void batch_1k(void)
+{
+    batches(1024, 20000);
+}
+
+static void batch_4k(void)
+{
+    batches(4096, 10000);
+}
+
+static void replace(void)
+{
+    enum { LIVE = 10000 };
+    static void *live[LIVE];
+    uint64_t random = 1;
+    for (unsigned i = 0; i < 20000000; i++) {
+        void **place = &live[next_random(&random) % LIVE];
+        free(*place);
+        *place = take(random_between(&random, 16, 1024));
+    }
+}
+
+static void zeroed_64(void)
+{
+    for (unsigned i = 0; i < 40000000; i++) {
+        unsigned char *object = calloc(1, 64);
+        object[63] = 1;
+        free(object);
+    }
+}
+
+static void grow_by_16(void)
+{
+    for (unsigned round = 0; round < 60000; round++) {
+        unsigned char *object = NULL;
+        for (size_t bytes = 16; bytes <= 4096; bytes += 16) {
+            object = realloc(object, bytes);
+            object[bytes - 1] = 1;
+        }
+        free(object);
+    }
+}
+
+static void grow_doubling(void)
+{
+    for (unsigned round = 0; round < 1500; round++) {
+        unsigned char *object = NULL;
+        for (size_t bytes = 16; bytes <= (size_t)1 << 22; bytes *= 2) {
+            object = realloc(object, bytes);
+            object[bytes - 1] = 1;
+        }
+        free(object);
+    }
+}
+
+/* ---- threads that hand their objects to their successors ---- */
+
+enum { LARSON_LIVE = 5000, LARSON_GENERATIONS = 12, LARSON_ROUNDS = 150000 };
+
+static void *larson_live[THREADS][LARSON_LIVE];
+
+static void *larson_thread(void *number)
+{
+    void **live = larson_live[(uintptr_t)number - 1];
+    uint64_t random = (uintptr_t)number * 7919;
+    for (unsigned i = 0; i < LARSON_ROUNDS; i++) {
+        void **place = &live[next_random(&random) % LARSON_LIVE];
+        free(*place);
+        *place = take(random_between(&random, 10, 500));
+    }
+    return NULL;
+}
+
+static void larson(void)
+{
+    for (unsigned generation = 0; generation < LARSON_GENERATIONS; generation++)
+        in_threads(THREADS, larson_thread);
+}
+
+/* ---- objects that are freed by another thread: batches through a queue ---- */
+
+enum { QUEUE = 64, QUEUE_BATCH = 120, QUEUE_BATCHES = 60000 };
+
+static struct queue {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned first;
+    unsigned count;
+    void **batch[QUEUE];
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void queue_put(void **batch)
+{
+    pthread_mutex_lock(&queue.lock);
+    while (queue.count == QUEUE)
+        pthread_cond_wait(&queue.changed, &queue.lock);
+    queue.batch[(queue.first + queue.count++) % QUEUE] = batch;
+    pthread_cond_broadcast(&queue.changed);
+    pthread_mutex_unlock(&queue.lock);
+}
+
+static void **queue_get(void)
+{
+    pthread_mutex_lock(&queue.lock);
+    while (queue.count == 0)
+        pthread_cond_wait(&queue.changed, &queue.lock);
+    void **batch = queue.batch[queue.first];
+    queue.first = (queue.first + 1) % QUEUE;
+    queue.count--;
+    pthread_cond_broadcast(&queue.changed);
+    pthread_mutex_unlock(&queue.lock);
+    return batch;
+}
+
+static void produce(uint64_t random, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        void **batch = take(QUEUE_BATCH * sizeof(void *));
+        for (unsigned j = 0; j < QUEUE_BATCH; j++)
+            batch[j] = take(random_between(&random, 16, 400));
+        queue_put(batch);
+    }
+}
+
+static void consume(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        void **batch = queue_get();
+        for (unsigned j = 0; j < QUEUE_BATCH; j++)
+            free(batch[j]);
+        free(batch);
+    }
+}
+
+static void *xmalloc_thread(void *number)
+{
+    if ((uintptr_t)number % 2 == 0)
+        produce((uintptr_t)number, QUEUE_BATCHES / 2);
+    else
+        consume(QUEUE_BATCHES / 2);
+    return NULL;
+}
+
+static void xmalloc(void)
+{
+    in_threads(4, xmalloc_thread);
+}
+
+static void *asymmetric_thread(void *number)
+{
+    if ((uintptr_t)number == 1)
+        produce(1, QUEUE_BATCHES);
+    else
+        consume(QUEUE_BATCHES / 3);
+    return NULL;
+}
+
+static void asymmetric(void)
+{
+    in_threads(4, asymmetric_thread);
+}
+
+/* ---- objects of all sizes, some of which pass from thread to thread ---- */
+
+enum { SHARED = 1000, MSTRESS_ROUNDS = 40, MSTRESS_OBJECTS = 30000 };
+
+static void *shared[SHARED]; /* atomic */
+
+static void *mstress_thread(void *number)
+{
+    uint64_t random = (uintptr_t)number * 104729;
+    static __thread void *kept[MSTRESS_OBJECTS];
+    for (unsigned round = 0; round < MSTRESS_ROUNDS; round++) {
+        for (unsigned i = 0; i < MSTRESS_OBJECTS; i++) {
+            kept[i] = take(random_bytes(&random));
+            if (next_random(&random) % 4 == 0) {
+                void **place = &shared[next_random(&random) % SHARED];
+                kept[i] = __atomic_exchange_n(place, kept[i], __ATOMIC_ACQ_REL);
+            }
+            if (i > 0 && next_random(&random) % 2 == 0) {
+                void **other = &kept[next_random(&random) % i];
+                free(*other);
+                *other = NULL;
+            }
+        }
+        for (unsigned i = 0; i < MSTRESS_OBJECTS; i++)
+            free(kept[i]);
+    }
+    return NULL;
+}
+
+static void mstress(void)
+{
+    in_threads(THREADS, mstress_thread);
+}
+
+/* ---- blocks of many sizes, short and long of life ---- */
+
+static void *sh6_thread(void *number)
+{
+    enum { COUNT = 4000 };
+    uint64_t random = (uintptr_t)number * 31;
+    void **blocks = take(COUNT * sizeof(void *));
+    for (unsigned round = 0; round < 400; round++) {
+        for (unsigned i = 0; i < COUNT; i++)
+            blocks[i] = take(random_between(&random, 1, i % 100 == 0 ? 8000 : 1000));
+        for (unsigned i = 0; i < COUNT; i += 2) /* every second, forwards; the others, backwards */
+            free(blocks[i]);
+        for (unsigned i = 0; i < COUNT; i += 2)
+            blocks[i] = take(random_between(&random, 1, 200));
+        for (unsigned i = COUNT; i-- > 0;)
+            free(blocks[i]);
+    }
+    free(blocks);
+    return NULL;
+}
+
+static void sh6(void)
+{
+    for (unsigned i = 0; i < 3; i++)
+        sh6_thread((void *)1);
+}
+
+static void sh8(void)
+{
+    in_threads(THREADS, sh6_thread);
+}
+
+/* ---- whether two threads are given parts of one cache line ---- */
+
+enum { SCRATCH_WRITES = 2000, SCRATCH_ROUNDS = 60000, SCRATCH_BYTES = 8 };
+
+static void *scratched[THREADS];
+
+static void scratch(unsigned char *object)
+{
+    for (unsigned i = 0; i < SCRATCH_WRITES; i++)
+        ++*(volatile unsigned char *)&object[i % SCRATCH_BYTES];
+}
+
+static void *thrash_thread(void *number)
+{
+    (void)number;
+    for (unsigned round = 0; round < SCRATCH_ROUNDS; round++) {
+        unsigned char *object = take(SCRATCH_BYTES);
+        scratch(object);
+        free(object);
+    }
+    return NULL;
+}
+
+static void *scratch_thread(void *number)
+{
+    free(scratched[(uintptr_t)number - 1]); /* it came from the main thread, beside the others' */
+    return thrash_thread(number);
+}
+
+static void cache_thrash(void)
+{
+    in_threads(2, thrash_thread);
+}
+
+static void cache_scratch(void)
+{
+    for (unsigned i = 0; i < 2; i++)
+        scratched[i] = take(SCRATCH_BYTES);
+    in_threads(2, scratch_thread);
+}
+
+/* ---- a balanced tree that grows, and is taken down: a treap ---- */
+
+struct node {
+    struct node *left;
+    struct node *right;
+    uint64_t key;
+    uint64_t priority;
+    char *text;
+};
+
+static struct node *insert(struct node *root, struct node *added)
+{
+    if (root == NULL)
+        return added;
+    struct node **side = added->key < root->key ? &root->left : &root->right;
+    *side = insert(*side, added);
+    struct node *child = *side;
+    if (child->priority <= root->priority)
+        return root;
+    if (side == &root->left) {
+        root->left = child->right;
+        child->right = root;
+    } else {
+        root->right = child->left;
+        child->left = root;
+    }
+    return child;
+}
+
+static uint64_t take_down(struct node *root)
+{
+    if (root == NULL)
+        return 0;
+    uint64_t sum = take_down(root->left) + take_down(root->right) + root->key;
+    free(root->text);
+    free(root);
+    return sum;
+}
+
+static void tree(void)
+{
+    uint64_t random = 5;
+    uint64_t sum = 0;
+    for (unsigned round = 0; round < 3; round++) {
+        struct node *root = NULL;
+        for (unsigned i = 0; i < 400000; i++) {
+            struct node *node = take(sizeof *node);
+            *node = (struct node){.key = next_random(&random), .priority = next_random(&random)};
+            node->text = take(random_between(&random, 8, 60));
+            root = insert(root, node);
+        }
+        sum += take_down(root);
+    }
+    printf("%llu\n", (unsigned long long)sum);
+}
+
+/* ---- numbers of any length, each result an object of its own ---- */
+
+struct number {
+    unsigned length;
+    uint32_t digit[]; /* base 2^32, lowest first */
+};
+
+static struct number *number_new(unsigned length)
+{
+    struct number *number = take(sizeof *number + length * sizeof(uint32_t));
+    number->length = length;
+    return number;
+}
+
+static struct number *number_sum(const struct number *a, const struct number *b)
+{
+    unsigned length = (a->length > b->length ? a->length : b->length) + 1;
+    struct number *sum = number_new(length);
+    uint64_t carry = 0;
+    for (unsigned i = 0; i < length; i++) {
+        carry += i < a->length ? a->digit[i] : 0;
+        carry += i < b->length ? b->digit[i] : 0;
+        sum->digit[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    while (sum->length > 1 && sum->digit[sum->length - 1] == 0)
+        sum->length--;
+    return sum;
+}
+
+static struct number *number_rest(const struct number *a, uint32_t divisor, uint32_t *rest)
+{
+    struct number *quotient = number_new(a->length);
+    uint64_t left = 0;
+    for (unsigned i = a->length; i-- > 0;) {
+        left = left << 32 | a->digit[i];
+        quotient->digit[i] = (uint32_t)(left / divisor);
+        left %= divisor;
+    }
+    *rest = (uint32_t)left;
+    return quotient;
+}
+
+/* Fibonacci's numbers, each divided by the small primes, as sieving for factors does. */
+static void bignum(void)
+{
+    static const uint32_t primes[] = {3, 5, 7, 11, 13, 17, 19, 23, 29, 31};
+    uint64_t sum = 0;
+    for (unsigned round = 0; round < 1200; round++) {
+        struct number *low = number_new(1);
+        struct number *high = number_new(1);
+        low->digit[0] = high->digit[0] = 1 + round;
+        for (unsigned i = 0; i < 300; i++) {
+            struct number *next = number_sum(low, high);
+            for (unsigned p = 0; p < sizeof primes / sizeof primes[0]; p++) {
+                uint32_t rest;
+                free(number_rest(next, primes[p], &rest));
+                sum += rest == 0;
+            }
+            free(low);
+            low = high;
+            high = next;
+        }
+        free(low);
+        free(high);
+    }
+    printf("%llu\n", (unsigned long long)sum);
+}
+
+/* ---- large blocks, a few of which are alive at a time, and are touched here and there ---- */
+
+static void large_blocks(void)
+{
+    enum { LIVE = 16 };
+    unsigned char *live[LIVE] = {NULL};
+    uint64_t random = 9;
+    for (unsigned i = 0; i < 4000; i++) {
+        unsigned place = (unsigned)(next_random(&random) % LIVE);
+        size_t bytes = random_between(&random, (size_t)64 << 10, (size_t)12 << 20);
+        free(live[place]);
+        live[place] = take(bytes);
+        for (size_t at = 0; at < bytes; at += (size_t)64 << 10)
+            live[place][at] = 1;
+    }
+    for (unsigned i = 0; i < LIVE; i++)
+        free(live[i]);
+}
+
+/* ---- a million objects alive: what they take beyond their size is the memory column ---- */
+
+static void million(size_t low, size_t high)
+{
+    enum { COUNT = 1000000 };
+    void **objects = take(COUNT * sizeof(void *));
+    uint64_t random = 3;
+    for (unsigned i = 0; i < COUNT; i++) {
+        size_t bytes = random_between(&random, low, high);
+        objects[i] = take(bytes);
+        memset(objects[i], 1, bytes);
+    }
+    for (unsigned i = 0; i < COUNT; i++)
+        free(objects[i]);
+    free(objects);
+}
+
+static void million_16(void)
+{
+    million(16, 16);
+}
+
+static void million_200(void)
+{
+    million(200, 200);
+}
+
+static void million_mixed(void)
+{
+    million(8, 600);
+}
+
+/* ---- by name ---- */
+
+static const struct workload {
+    const char *name;
+    void (*run)(void);
+} workloads[] = {
+    {"pair-16", pair_16},
+    {"pair-1k", pair_1k},
+    {"pair-32k", pair_32k},
+    {"pair-1m", pair_1m},
+    {"batch-16", batch_16},
+    {"batch-1k", batch_1k},
+    {"batch-4k", batch_4k},
+    {"replace", replace},
+    {"zeroed-64", zeroed_64},
+    {"grow-by-16", grow_by_16},
+    {"grow-doubling", grow_doubling},
+    {"larson", larson},
+    {"xmalloc", xmalloc},
+    {"asymmetric", asymmetric},
+    {"mstress", mstress},
+    {"sh6", sh6},
+    {"sh8", sh8},
+    {"cache-thrash", cache_thrash},
+    {"cache-scratch", cache_scratch},
+    {"tree", tree},
+    {"bignum", bignum},
+    {"large-blocks", large_blocks},
+    {"million-16", million_16},
+    {"million-200", million_200},
+    {"million-mixed", million_mixed},
+};
+
+int main(int count, char **arguments)
+{
+    for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++) {
+        if (count < 2)
+            printf("%s\n", workloads[i].name);
+        else if (strcmp(arguments[1], workloads[i].name) == 0) {
+            workloads[i].run();
+            return 0;
+        }
+    }
+    if (count >= 2)
+        fail("no such load");
+    return 0;
+}
