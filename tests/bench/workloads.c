@@ -352,6 +352,7 @@ static void *thrash_thread(void *number)
     (void)number;
     for (unsigned round = 0; round < SCRATCH_ROUNDS; round++) {
         unsigned char *object = take(SCRATCH_BYTES);
+        memset(object, 0, SCRATCH_BYTES);
         scratch(object);
         free(object);
     }
