@@ -65,6 +65,7 @@ HOST  := build/host-$(COMPILER)$(HARDENED)
 ASAN  := build/asan-$(COMPILER)$(HARDENED)
 TSAN  := build/tsan-$(COMPILER)$(HARDENED)
 EXPLORE := build/explore-$(COMPILER)$(HARDENED)
+SCALING := build/scaling-$(COMPILER)$(HARDENED)
 PRELOAD := build/preload-$(COMPILER)$(HARDENED)
 
 # ---- how it is compiled ----
@@ -85,7 +86,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench bench-count figures preload
+.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count figures preload
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -233,9 +234,9 @@ VARIANT_PROGRAMS := $(foreach level,1 2,--host $(HOST)-harden$(level)/run-tests 
    --explore $(EXPLORE)-harden$(level)/explore)
 endif
 
-test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD)/libquarry-preload.so $(PRELOAD)/family ## all tests: host, sanitizers, guest; ends with a count
+test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD)/libquarry-preload.so $(PRELOAD)/family $(SCALING)/scaling ## all tests: host, sanitizers, guest; ends with a count
 	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore $(VARIANT_PROGRAMS) \
-	   --model tests/model/check.sh --preload $(PRELOAD)/libquarry-preload.so --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
+	   --model tests/model/check.sh --preload $(PRELOAD)/libquarry-preload.so $(if $(HARDENED),,--scaling $(SCALING)/scaling) --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
 	   --filter "$(T)" $(patsubst %,--variant %/quarry.img,$(VARIANT_IMAGES))
 
 test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
@@ -339,6 +340,36 @@ UPDATE ?= 0
 bench-count: image ## exact instructions per operation beside the baseline's (one CPU, -icount), and a plot
 	@$(PYTHON) tests/bench/count.py --svg $(GUEST)/instructions.svg $(if $(filter 1,$(UPDATE)),--update) $(if $(filter-out 0,$(HARDEN) $(MASKED) $(DEBUG)),--alone) -- \
 	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer bench $(ARGS)"
+
+# What CPUs cost each other: the allocator with the compiler's calls at each access to memory, which
+# tests/scaling answers instead of a sanitizer.
+SCALING_FLAGS := -std=gnu11 -D_GNU_SOURCE -O2 $(COMMON) -Iarch/linux -DQUARRY_DEBUG=0 -pthread -fno-strict-aliasing \
+                 -fno-builtin-memcpy -fno-builtin-memset
+$(SCALING)/lib/%.o $(SCALING)/mm/%.o: SCALING_FLAGS += -fsanitize=thread
+$(SCALING)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SCALING_FLAGS) -c $< -o $@
+
+SCALING_SOURCES := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) $(sort $(wildcard arch/linux/*.c tests/scaling/*.c))
+$(SCALING)/scaling: $(call objects,$(SCALING),$(SCALING_SOURCES))
+	$(SAY) LD '$@'
+	$(Q)$(CC) -pthread -Wl,--wrap=memcpy,--wrap=memset -o $@ $^
+
+# The same sources without those calls, for what memory they take.
+MEASURE := build/measure-$(COMPILER)$(HARDENED)
+$(MEASURE)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SCALING_FLAGS) -c $< -o $@
+
+$(MEASURE)/memory: $(call objects,$(MEASURE),$(filter-out tests/scaling/%,$(SCALING_SOURCES)) tests/bench/memory.c)
+	$(SAY) LD '$@'
+	$(Q)$(CC) -pthread -o $@ $^
+
+memory: $(MEASURE)/memory ## what memory is taken beyond what was asked for, against the goals
+	@$(MEASURE)/memory
+
+scaling: $(SCALING)/scaling ## locks, atomics and cache lines moved, for a million operations on 1 to 64 CPUs
+	@$(SCALING)/scaling
 
 # The peers and the programs are Debian's, and installed when this is asked for.
 BENCH_PACKAGES := libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 redis-server redis-tools lua5.4 sqlite3 perl

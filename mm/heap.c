@@ -231,6 +231,11 @@ void heap_reclaim(unsigned flags)
 
 size_t quarry_scavenge_step(void)
 {
+    cpu_cache_drain_if_idle();
+    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
+        transfer_cache_trim(i);
+        central_list_drain_if_idle(i);
+    }
     return scavenger_step();
 }
 

@@ -166,6 +166,8 @@ def jobs(options):
             [program, f"T={options.filter}", "bound=2"] + effort,)
     if options.model and not options.filter:
         yield "models", run_program, (["sh", options.model, "build/model"],)
+    if options.scaling and not options.filter:
+        yield "scaling", run_program, ([options.scaling],)
     if options.preload and not options.filter:
         yield "hosted library", run_program, (
             ["sh", "tests/preload/check.sh", options.preload,
@@ -206,7 +208,7 @@ def timed(work, name, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("image", "elf", "model", "preload"):
+    for name in ("image", "elf", "model", "preload", "scaling"):
         parser.add_argument(f"--{name}")
     for name in ("host", "asan", "tsan", "explore"):
         parser.add_argument(f"--{name}", action="append", default=[],

@@ -17,8 +17,8 @@
 
 #define GIB ((uintptr_t)1 << 30)
 
-struct quarry_cpu linux_blocks[LINUX_CPUS];
-__thread struct linux_cpu linux_cpu = {.block = &linux_blocks[0]};
+struct linux_block linux_blocks[LINUX_CPUS];
+__thread struct linux_cpu linux_cpu = {.block = &linux_blocks[0].cpu};
 
 static void (*panic_handler)(const char *report);
 static void (*pause_handler)(void);
@@ -112,7 +112,7 @@ struct host_cpu {
 void linux_be_cpu(unsigned number)
 {
     linux_cpu.number = number;
-    linux_cpu.block = &linux_blocks[number];
+    linux_cpu.block = &linux_blocks[number].cpu;
 }
 
 static void *cpu_main(void *data)

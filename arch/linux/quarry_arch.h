@@ -18,12 +18,17 @@
 #define LINUX_CPUS 64
 
 struct linux_cpu {
-    struct quarry_cpu *block; /* linux_blocks[number]: it outlives the thread */
+    struct quarry_cpu *block; /* linux_blocks[number].cpu: it outlives the thread */
     unsigned number;
     uintptr_t irq_depth; /* maskings not yet undone */
 };
 
-extern struct quarry_cpu linux_blocks[LINUX_CPUS];
+/* On cache lines of its own, as a kernel's data of one CPU are. */
+struct linux_block {
+    struct quarry_cpu cpu;
+} __attribute__((aligned(64)));
+
+extern struct linux_block linux_blocks[LINUX_CPUS];
 extern __thread struct linux_cpu linux_cpu; /* CPU 0 at first */
 
 static inline uintptr_t quarry_port_irq_save(void)

@@ -199,6 +199,17 @@ void central_list_drain(unsigned size_class)
     destroy_all(&leaving);
 }
 
+void central_list_drain_if_idle(unsigned size_class)
+{
+    struct central_list *central = &central_lists[size_class];
+    irq_state irq = spinlock_acquire(&central->lock);
+    bool idle = central->takings == central->takings_seen;
+    central->takings_seen = central->takings;
+    spinlock_release(&central->lock, irq);
+    if (idle)
+        central_list_drain(size_class);
+}
+
 /* ---- figures ---- */
 
 struct central_list_sums central_list_sums(unsigned size_class)

@@ -34,7 +34,8 @@ struct central_list {
     size_t slots;
     size_t used_slots;
     size_t pages;
-    size_t takings; /* how often objects were taken or given: what the transfer cache spares */
+    size_t takings;      /* how often objects were taken or given: what the transfer cache spares */
+    size_t takings_seen; /* by the scavenger's last step */
 } __attribute__((aligned(64)));
 
 /* `seed` is for the order of slots, from level 1 of hardening on. */
@@ -51,6 +52,9 @@ void central_list_give(unsigned size_class, size_t count, void *const objects[])
 
 /* Destroys the empty spans that were kept. */
 void central_list_drain(unsigned size_class);
+
+/* A step of the scavenger: the same, if nothing was taken or given since the last one. */
+void central_list_drain_if_idle(unsigned size_class);
 
 /* The list's sums, read under its lock. */
 struct central_list_sums {

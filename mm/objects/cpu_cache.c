@@ -18,6 +18,10 @@ _Static_assert(SIZE_CLASS_COUNT <= FRAME_CACHE_STACK, "a CPU's block has a stack
 
 #define AREA_FRAMES ((SIZE_CLASS_STACK_WORDS * sizeof(void *) + FRAME_BYTES - 1) / FRAME_BYTES)
 
+/* Steps of the scavenger after which a cache that nobody uses is drained: as many as a peak of
+ * arenas is remembered. */
+#define IDLE_STEPS_MAX 8u
+
 /* Small caches of many CPUs need at least this to hold one object of every class. */
 #define BUDGET_BYTES_MIN ((size_t)64 * 1024)
 
@@ -343,6 +347,30 @@ size_t cpu_cache_drain_own(void)
         cached_frames = drain(cache);
     quarry_port_irq_restore(irq);
     return cached_frames;
+}
+
+static uintptr_t sum_of_tops(const struct cpu_cache *cache)
+{
+    uintptr_t sum = 0;
+    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
+        sum = sum * 31 + (uintptr_t)cache->block->top[i];
+    return sum;
+}
+
+void cpu_cache_drain_if_idle(void)
+{
+    irq_state irq = quarry_port_irq_save();
+    struct cpu_cache *cache = cpu_cache_here();
+    if (cache != NULL && cache->online) {
+        uintptr_t sum = sum_of_tops(cache);
+        cache->idle_steps = sum == cache->tops_seen ? (uint8_t)(cache->idle_steps + 1) : 0;
+        cache->tops_seen = sum;
+        if (cache->idle_steps >= IDLE_STEPS_MAX) {
+            cache->idle_steps = 0;
+            drain(cache);
+        }
+    }
+    quarry_port_irq_restore(irq);
 }
 
 void cpu_cache_close(struct cpu_cache *cache)

@@ -58,6 +58,8 @@ struct cpu_cache {
     bool online;
     bool drain_asked;                    /* atomic: set by any CPU, cleared by this one */
     uint8_t next_donor;                  /* the class that gives up capacity next */
+    uint8_t idle_steps;                  /* of the scavenger, in which no stack moved */
+    uintptr_t tops_seen;                 /* at its last step: all tops, in one number */
     void **bottom[SIZE_CLASS_COUNT];     /* each stack's array; all here is valid while online */
     uint16_t room[SIZE_CLASS_COUNT];     /* places in it, between the sentinels */
     uint16_t capacity[SIZE_CLASS_COUNT]; /* places that it may use; at most `room` */
@@ -108,6 +110,10 @@ void cpu_cache_close(struct cpu_cache *cache);
 /* Sends all that this CPU's cache holds to the central lists, and its single frames, whose number
  * it returns, to the frame allocator. */
 size_t cpu_cache_drain_own(void);
+
+/* A step of the scavenger: the CPU's cache is drained if no stack of it has moved for some steps.
+ */
+void cpu_cache_drain_if_idle(void);
 
 /* Objects of a class that a cache holds. Exact while its CPU is not inside Quarry. */
 size_t cpu_cache_held(const struct cpu_cache *cache, unsigned size_class);

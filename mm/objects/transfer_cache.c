@@ -112,6 +112,7 @@ static size_t take_waiting(struct transfer_cache *transfer, size_t count, void *
     irq_state irq = spinlock_acquire(&transfer->lock);
     size_t taken = min_u64(count, transfer->count);
     transfer->count -= taken;
+    transfer->fewest = min_u64(transfer->fewest, transfer->count);
     memory_copy(objects, &transfer->objects[transfer->count], taken * sizeof(void *));
     spinlock_release(&transfer->lock, irq);
     return taken;
@@ -135,6 +136,25 @@ void transfer_cache_give(unsigned size_class, size_t count, void *const objects[
     spinlock_release(&transfer->lock, irq);
     if (kept < count)
         central_list_give(size_class, count - kept, objects + kept);
+}
+
+void transfer_cache_trim(unsigned size_class)
+{
+    struct transfer_cache *transfer = &transfer_caches[size_class];
+    void *batch[SIZE_CLASS_BATCH_MAX];
+    irq_state irq = spinlock_acquire(&transfer->lock);
+    size_t surplus = transfer->fewest;
+    spinlock_release(&transfer->lock, irq);
+    while (surplus > 0) {
+        size_t taken = take_waiting(transfer, min_u64(surplus, SIZE_CLASS_BATCH_MAX), batch);
+        if (taken == 0)
+            break;
+        central_list_give(size_class, taken, batch);
+        surplus -= taken;
+    }
+    irq = spinlock_acquire(&transfer->lock);
+    transfer->fewest = transfer->count;
+    spinlock_release(&transfer->lock, irq);
 }
 
 void transfer_cache_drain(unsigned size_class)

@@ -12,7 +12,8 @@
  * Room. The first array, in boot memory, is for some batches. When it is full, and the CPUs are
  * that far apart, the cache moves to one twice as long, in frames of its own, up to four of them:
  * as long as all that such arrays may hold is within one part in QUARRY_CACHE_SHARE of memory.
- * Drained, it moves back.
+ * Drained, it moves back. What the scavenger's steps find that was not needed since the last one,
+ * the fewest that lay here in between, goes on to the central list. (TCMalloc's low-water mark.)
  *
  * Locking: one lock per class, never held while the central list's is taken. Frames are taken under
  * it.
@@ -26,10 +27,11 @@
 
 struct boot_memory;
 
-/* objects[0 .. count) are valid; count <= capacity. All but `first`: lock. */
+/* objects[0 .. count) are valid; fewest <= count <= capacity. All but `first`: lock. */
 struct transfer_cache {
     struct spinlock lock;
     size_t count;
+    size_t fewest; /* that waited at a time since the last transfer_cache_trim() */
     size_t capacity;
     void **objects;
     void **first; /* the array in boot memory */
@@ -48,6 +50,9 @@ void transfer_cache_give(unsigned size_class, size_t count, void *const objects[
 
 /* Sends everything on to the central list; the cache is as short as at first. */
 void transfer_cache_drain(unsigned size_class);
+
+/* Sends on to the central list what was not needed since the last call. */
+void transfer_cache_trim(unsigned size_class);
 
 /* How many objects wait here. */
 size_t transfer_cache_count(unsigned size_class);

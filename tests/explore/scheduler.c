@@ -320,7 +320,7 @@ static void prepare_cpu(unsigned number)
     cpu->finished = cpu->waiting = false;
     cpu->operations = 0;
     cpu->priority = 100 + (unsigned)random_below(&random_source, 100);
-    cpu->state = (struct linux_cpu){.number = number, .block = &linux_blocks[number]};
+    cpu->state = (struct linux_cpu){.number = number, .block = &linux_blocks[number].cpu};
 }
 
 static void run_cpus(void)
@@ -367,7 +367,7 @@ static void execute(void)
     for (unsigned i = 0; i < EXPLORE_CPUS_MAX; i++)
         prepare_cpu(i);
     memset(linux_blocks, 0, sizeof linux_blocks);
-    outside = linux_cpu = (struct linux_cpu){.block = &linux_blocks[0]};
+    outside = linux_cpu = (struct linux_cpu){.block = &linux_blocks[0].cpu};
     program->setup();
     outside = linux_cpu;
     run_cpus();

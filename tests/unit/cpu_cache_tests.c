@@ -347,6 +347,31 @@ TEST(cpu_cache_leaves_alone_what_is_beyond_the_budget)
 }
 #endif
 
+/* Eight steps of the scavenger in which no stack moves; one that does begins the count anew. */
+TEST(cpu_cache_is_drained_when_idle)
+{
+    test_heap_fresh();
+    unsigned size_class = size_class_for(64);
+    void *other = quarry_alloc(64);
+    put(size_class, take(size_class));
+    EXPECT(cpu_cache_held(cache(), size_class) > 0);
+    for (unsigned i = 0; i < 8; i++)
+        cpu_cache_drain_if_idle();
+    EXPECT(cpu_cache_held(cache(), size_class) > 0);
+    void *object = take(size_class);
+    for (unsigned i = 0; i < 8; i++)
+        cpu_cache_drain_if_idle();
+    put(size_class, object);
+    EXPECT(cpu_cache_held(cache(), size_class) > 0);
+    for (unsigned i = 0; i < 9; i++) {
+        EXPECT(cpu_cache_held(cache(), size_class) > 0);
+        cpu_cache_drain_if_idle();
+    }
+    EXPECT(cpu_cache_held(cache(), size_class) == 0);
+    quarry_free(other);
+    quarry_verify();
+}
+
 TEST(cpu_cache_offline_is_all_doors)
 {
     test_heap_fresh();

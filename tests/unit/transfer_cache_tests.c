@@ -149,3 +149,41 @@ TEST(transfer_cache_grows_within_its_budget)
     }
     test_heap_fresh();
 }
+
+/* What lay here all the time since the last step goes on; what was needed in between stays. */
+TEST(transfer_cache_trims_what_was_not_needed)
+{
+    test_heap_fresh();
+    unsigned size_class = size_class_for(BYTES);
+    void *objects[20];
+    for (unsigned i = 0; i < 20; i++)
+        REQUIRE(central_list_take(size_class, 1, &objects[i]) == 1);
+    transfer_cache_trim(size_class);
+    transfer_cache_give(size_class, 20, objects);
+    transfer_cache_trim(size_class); /* they have come since the last step */
+    EXPECT(transfer_cache_count(size_class) == 20);
+    void *taken[15];
+    EXPECT(transfer_cache_take(size_class, 15, taken) == 15);
+    transfer_cache_give(size_class, 15, taken);
+    transfer_cache_trim(size_class); /* five were never needed */
+    EXPECT(transfer_cache_count(size_class) == 15);
+    transfer_cache_trim(size_class);
+    EXPECT(transfer_cache_count(size_class) == 0);
+    EXPECT(central_list_sums(size_class).used_slots == 0);
+    quarry_verify();
+}
+
+/* An empty span is kept while the class is in use, and not beyond the step in which it was not. */
+TEST(central_list_gives_up_its_span_when_idle)
+{
+    test_heap_fresh();
+    unsigned size_class = size_class_for(BYTES);
+    void *object;
+    REQUIRE(central_list_take(size_class, 1, &object) == 1);
+    central_list_give(size_class, 1, &object);
+    central_list_drain_if_idle(size_class);
+    EXPECT(central_list_sums(size_class).spans == 1);
+    central_list_drain_if_idle(size_class);
+    EXPECT(central_list_sums(size_class).spans == 0);
+    quarry_verify();
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Cache lines and who holds them; see lines.h. */
+#include "tests/scaling/lines.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include <quarry_arch.h>
+
+#include "arch/linux/host.h"
+
+#define LINE_BYTES 64u
+#define STACK_BYTES ((uintptr_t)8 << 20)
+#define OTHER_LINES ((size_t)1 << 20) /* of the program's data: a table by address */
+#define OTHER_LOCKS 4096u
+
+struct counts counts;
+
+static uint64_t *window_holders; /* a set of CPUs for each line of the window */
+static uintptr_t window_start;
+static size_t window_lines;
+static struct {
+    uintptr_t line;
+    uint64_t holders;
+} others[OTHER_LINES];
+static struct {
+    const volatile void *lock;
+    unsigned cpu;
+} last_takers[OTHER_LOCKS];
+static unsigned playing;
+static uintptr_t stack_top;
+
+static void give_up(const char *why)
+{
+    fprintf(stderr, "scaling: %s\n", why);
+    exit(1);
+}
+
+void lines_begin(uintptr_t start, size_t bytes)
+{
+    window_start = start;
+    window_lines = bytes / LINE_BYTES;
+    window_holders = mmap(NULL, window_lines * sizeof *window_holders, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (window_holders == MAP_FAILED)
+        give_up("no address space for the lines");
+    stack_top = (uintptr_t)__builtin_frame_address(0) + STACK_BYTES / 8;
+}
+
+void lines_be_cpu(unsigned cpu)
+{
+    playing = cpu;
+    linux_be_cpu(cpu);
+}
+
+/* ---- who holds a line ---- */
+
+static uint64_t *holders_elsewhere(uintptr_t line)
+{
+    size_t place = (line * 0x9e3779b97f4a7c15u) >> 44;
+    for (size_t tries = 0; tries < OTHER_LINES; tries++, place++) {
+        if (others[place % OTHER_LINES].line == 0)
+            others[place % OTHER_LINES].line = line;
+        if (others[place % OTHER_LINES].line == line)
+            return &others[place % OTHER_LINES].holders;
+    }
+    give_up("too many lines");
+    return NULL;
+}
+
+static uint64_t *holders_of(uintptr_t address)
+{
+    uintptr_t in_window = (address - window_start) / LINE_BYTES;
+    return in_window < window_lines ? &window_holders[in_window]
+                                    : holders_elsewhere(address / LINE_BYTES);
+}
+
+static bool is_private(uintptr_t address)
+{
+    return stack_top - address < STACK_BYTES ||
+           address - (uintptr_t)&linux_cpu < sizeof linux_cpu || window_holders == NULL;
+}
+
+static void access_line(uintptr_t address, bool writes)
+{
+    uint64_t *holders = holders_of(address);
+    uint64_t self = (uint64_t)1 << playing;
+    bool moves = writes ? (*holders & ~self) != 0 : *holders != 0 && !(*holders & self);
+    counts.moves += moves;
+    *holders = writes ? self : *holders | self;
+}
+
+static void access_bytes(const volatile void *at, size_t bytes, bool writes)
+{
+    uintptr_t first = (uintptr_t)at;
+    if (bytes == 0 || is_private(first))
+        return;
+    for (uintptr_t line = first / LINE_BYTES; line <= (first + bytes - 1) / LINE_BYTES; line++)
+        access_line(line * LINE_BYTES, writes);
+}
+
+void lines_touch(const void *address)
+{
+    access_bytes(address, 1, true);
+}
+
+/* Locks, and nothing else, are single bytes that are exchanged. */
+static void count_taking(const volatile void *lock)
+{
+    size_t place = ((uintptr_t)lock * 0x9e3779b97f4a7c15u) >> 52;
+    while (last_takers[place % OTHER_LOCKS].lock != NULL &&
+           last_takers[place % OTHER_LOCKS].lock != lock)
+        place++;
+    counts.takings++;
+    counts.handovers += last_takers[place % OTHER_LOCKS].lock == lock &&
+                        last_takers[place % OTHER_LOCKS].cpu != playing;
+    last_takers[place % OTHER_LOCKS].lock = lock;
+    last_takers[place % OTHER_LOCKS].cpu = playing;
+}
+
+/* ---- what the compiler calls ---- */
+
+void __tsan_init(void);
+void __tsan_func_entry(void *caller);
+void __tsan_func_exit(void);
+void __tsan_read_range(void *at, size_t bytes);
+void __tsan_write_range(void *at, size_t bytes);
+void *__real_memcpy(void *to, const void *from, size_t bytes);
+void *__real_memset(void *at, int value, size_t bytes);
+void *__wrap_memcpy(void *to, const void *from, size_t bytes);
+void *__wrap_memset(void *at, int value, size_t bytes);
+
+void __tsan_init(void)
+{
+}
+
+void __tsan_func_entry(void *caller)
+{
+    (void)caller;
+}
+
+void __tsan_func_exit(void)
+{
+}
+
+void __tsan_read_range(void *at, size_t bytes)
+{
+    access_bytes(at, bytes, false);
+}
+
+void __tsan_write_range(void *at, size_t bytes)
+{
+    access_bytes(at, bytes, true);
+}
+
+void *__wrap_memcpy(void *to, const void *from, size_t bytes)
+{
+    access_bytes(from, bytes, false);
+    access_bytes(to, bytes, true);
+    return __real_memcpy(to, from, bytes);
+}
+
+void *__wrap_memset(void *at, int value, size_t bytes)
+{
+    access_bytes(at, bytes, true);
+    return __real_memset(at, value, bytes);
+}
+
+#define PLAIN(bytes)                                                                               \
+    void __tsan_read##bytes(void *at);                                                             \
+    void __tsan_write##bytes(void *at);                                                            \
+    void __tsan_read##bytes(void *at)                                                              \
+    {                                                                                              \
+        access_bytes(at, bytes, false);                                                            \
+    }                                                                                              \
+    void __tsan_write##bytes(void *at)                                                             \
+    {                                                                                              \
+        access_bytes(at, bytes, true);                                                             \
+    }
+
+PLAIN(1)
+PLAIN(2)
+PLAIN(4)
+PLAIN(8)
+PLAIN(16)
+
+#define CHANGING(bits, type, name, builtin)                                                        \
+    type __tsan_atomic##bits##_##name(volatile type *at, type value, int order);                   \
+    type __tsan_atomic##bits##_##name(volatile type *at, type value, int order)                    \
+    {                                                                                              \
+        (void)order;                                                                               \
+        access_bytes(at, sizeof *at, true);                                                        \
+        counts.atomics++;                                                                          \
+        if ((bits) == 8)                                                                           \
+            count_taking(at);                                                                      \
+        return builtin(at, value, __ATOMIC_SEQ_CST);                                               \
+    }
+
+#define ATOMIC(bits, type)                                                                         \
+    type __tsan_atomic##bits##_load(const volatile type *at, int order);                           \
+    void __tsan_atomic##bits##_store(volatile type *at, type value, int order);                    \
+    int __tsan_atomic##bits##_compare_exchange_strong(volatile type *at, type *expected,           \
+                                                      type desired, int order, int other);         \
+    type __tsan_atomic##bits##_load(const volatile type *at, int order)                            \
+    {                                                                                              \
+        (void)order;                                                                               \
+        access_bytes(at, sizeof *at, false);                                                       \
+        return *at;                                                                                \
+    }                                                                                              \
+    void __tsan_atomic##bits##_store(volatile type *at, type value, int order)                     \
+    {                                                                                              \
+        (void)order;                                                                               \
+        access_bytes(at, sizeof *at, true);                                                        \
+        *at = value;                                                                               \
+    }                                                                                              \
+    int __tsan_atomic##bits##_compare_exchange_strong(volatile type *at, type *expected,           \
+                                                      type desired, int order, int other)          \
+    {                                                                                              \
+        (void)order, (void)other;                                                                  \
+        access_bytes(at, sizeof *at, true);                                                        \
+        counts.atomics++;                                                                          \
+        return __atomic_compare_exchange_n(at, expected, desired, false, __ATOMIC_SEQ_CST,         \
+                                           __ATOMIC_SEQ_CST);                                      \
+    }                                                                                              \
+    CHANGING(bits, type, exchange, __atomic_exchange_n)                                            \
+    CHANGING(bits, type, fetch_add, __atomic_fetch_add)                                            \
+    CHANGING(bits, type, fetch_sub, __atomic_fetch_sub)                                            \
+    CHANGING(bits, type, fetch_and, __atomic_fetch_and)                                            \
+    CHANGING(bits, type, fetch_or, __atomic_fetch_or)
+
+ATOMIC(8, uint8_t)
+ATOMIC(16, uint16_t)
+ATOMIC(32, uint32_t)
+ATOMIC(64, uint64_t)
