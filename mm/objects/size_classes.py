@@ -12,7 +12,7 @@ whole pages, so a table by pages is enough to look them up.
 Pages of a span: above 32 KiB those of its one object. Else the fewest for which, in this order of
 importance,
   * the span has at least 4 objects,
-  * its descriptor is at most 1% of it (8-byte objects: 2%, their bitmap alone is 1.6%),
+  * its descriptor is at most 0.5% of it (more for the smallest, whose bitmap alone is more),
   * the tail behind the last object is at most 1/64 of it.
 """
 
@@ -25,6 +25,7 @@ LOOKUP_LARGEST = 32768
 SPAN_PAGES_MAX = 32
 DESCRIPTOR_HEAD = 48
 DESCRIPTOR_SLOTS = (512, 1024, 4096)
+DESCRIPTOR_PER_MILLE = {8: 20, 16: 10, 24: 7, 32: 6}
 HEADER = pathlib.Path(__file__).with_name("size_class_table.h")
 
 
@@ -52,7 +53,7 @@ def span_pages(size):
         descriptor = descriptor_bytes(slots)
         if slots < 4 or descriptor is None:
             continue
-        if descriptor * 100 > span * (2 if size == 8 else 1):
+        if descriptor * 1000 > span * DESCRIPTOR_PER_MILLE.get(size, 5):
             continue
         if (span - slots * size) * 64 <= span:
             return pages

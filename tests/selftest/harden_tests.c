@@ -201,13 +201,13 @@ static const struct program programs[] = {
               "  seen by  free\n"
               "  object   0x*, slot *\n"
               "  byte     0x*, 104 bytes behind its start\n"
-              "  span     0x*, 4 pages, class 14 (112 bytes), * of 146 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots handed out\n"
               "  bytes    0x*: * [*] *",
               "quarry: overflow: bytes behind an object were overwritten\n"
               "  seen by  free\n"
               "  object   0x*, slot *\n"
               "  byte     0x*, 104 bytes behind its start\n"
-              "  span     0x*, 4 pages, class 14 (112 bytes), * of 146 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots handed out\n"
               "  asked    104 bytes, allocated by 0x*\n"
               "  bytes    0x*: * [*] *")},
     {write_far_behind,
@@ -236,13 +236,13 @@ static const struct program programs[] = {
               "  seen by  *\n"
               "  object   0x*, slot *\n"
               "  byte     0x*, 16 bytes behind its start\n"
-              "  span     0x*, 4 pages, class 14 (112 bytes), * of 146 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots handed out\n"
               "  bytes    0x*: db db db db db db db db [55] db db db db db db db db",
               "quarry: use after free: a freed object was overwritten\n"
               "  seen by  *\n"
               "  object   0x*, slot *\n"
               "  byte     0x*, 16 bytes behind its start\n"
-              "  span     0x*, 4 pages, class 14 (112 bytes), * of 146 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots handed out\n"
               "  asked    104 bytes, allocated by 0x*\n"
               "  freed    by 0x*\n"
               "  bytes    0x*: db db db db db db db db [55] db db db db db db db db")},
@@ -296,7 +296,7 @@ TEST(harden_sees_the_exact_end)
                        "  seen by  free\n"
                        "  object   0x*, slot *\n"
                        "  byte     0x*, 97 bytes behind its start\n"
-                       "  span     0x*, 4 pages, class 14 (112 bytes), * of 146 slots handed out\n"
+                       "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots handed out\n"
                        "  asked    97 bytes, allocated by 0x*\n"
                        "  bytes    0x*: * [00] fe fe fe fe fe fe *");
     test_expect_report(write_one_behind_large, NULL,
@@ -353,8 +353,10 @@ TEST(harden_first_slot_is_anywhere)
     unsigned counts[BUCKETS] = {0};
     for (unsigned seed = 1; seed <= HEAPS; seed++) {
         heap_with_seed(seed);
-        uintptr_t offset = (uintptr_t)quarry_alloc(120) % (4 * QUARRY_FRAME_BYTES);
-        counts[offset * BUCKETS / (4 * QUARRY_FRAME_BYTES)]++; /* 128 slots of 128 bytes, 4 pages */
+        /* 256 slots of 112 bytes, which are 7 pages, the first of an arena. */
+        uintptr_t offset = (uintptr_t)quarry_alloc(100) % ((uintptr_t)2 << 20);
+        REQUIRE(offset < 7 * QUARRY_FRAME_BYTES);
+        counts[offset * BUCKETS / (7 * QUARRY_FRAME_BYTES)]++;
     }
     unsigned expected = HEAPS / BUCKETS;
     unsigned sum = 0;

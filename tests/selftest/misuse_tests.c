@@ -321,17 +321,17 @@ static const struct misuse misuses[] = {
     {free_twice,
      BY_LEVEL("quarry: bad free: double free\n"
               "  address  0x*\n"
-              "  span     0x*, 4 pages, class 13 (104 bytes), * of 157 slots handed out\n"
+              "  span     0x*, 7 pages, class 13 (104 bytes), * of 275 slots handed out\n"
               "  object   0x*, slot *\n"
               "  state    free, address is 0 bytes behind its start",
               "quarry: bad free: double free\n"
               "  address  0x*\n"
-              "  span     0x*, 4 pages, class 14 (112 bytes), 32 of 146 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots handed out\n"
               "  object   0x*, slot *\n"
               "  state    free, address is 0 bytes behind its start",
               "quarry: bad free: double free\n"
               "  address  0x*\n"
-              "  span     0x*, 4 pages, class 14 (112 bytes), 32 of 146 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots handed out\n"
               "  object   0x*, slot *\n"
               "  state    free, address is 0 bytes behind its start\n"
               "  asked    100 bytes, allocated by 0x*\n"
@@ -359,17 +359,17 @@ static const struct misuse misuses[] = {
     {free_interior,
      BY_LEVEL("quarry: bad free: interior pointer\n"
               "  address  0x*\n"
-              "  span     0x*, 4 pages, class 13 (104 bytes), * of 157 slots handed out\n"
+              "  span     0x*, 7 pages, class 13 (104 bytes), * of 275 slots handed out\n"
               "  object   0x*, slot *\n"
               "  state    handed out, address is 8 bytes behind its start",
               "quarry: bad free: interior pointer\n"
               "  address  0x*\n"
-              "  span     0x*, 4 pages, class 14 (112 bytes), 32 of 146 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots handed out\n"
               "  object   0x*, slot *\n"
               "  state    handed out, address is 8 bytes behind its start",
               "quarry: bad free: interior pointer\n"
               "  address  0x*\n"
-              "  span     0x*, 4 pages, class 14 (112 bytes), 32 of 146 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots handed out\n"
               "  object   0x*, slot *\n"
               "  state    handed out, address is 8 bytes behind its start\n"
               "  asked    100 bytes, allocated by 0x*")},

@@ -27,7 +27,7 @@ static struct arena *idle;
 static void build(void)
 {
     large_object = quarry_alloc(1100 * KIB);
-    small_object = quarry_alloc(100);
+    small_object = quarry_alloc(300);
     void *passing = quarry_alloc(1900 * KIB); /* does not fit beside them */
     span = span_of_address(small_object);
     arena = page_map_arena(page_of_address(large_object));
