@@ -223,7 +223,7 @@ def draw(table, peers, title, column, path):
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
            'font-family="sans-serif" font-size="12">',
            f'<rect width="{width}" height="{height}" fill="white"/>',
-           f'<text x="10" y="22" font-size="15">{title}: Quarry\'s divided by the other\'s</text>']
+           f'<text x="10" y="22" font-size="15">{title}: Quarry\'s divided by the other\'s (beyond 1/16 and 4: at the edge)</text>']
     for power in range(-4, 3):
         x = place(2.0 ** power)
         label = f"1/{2 ** -power}" if power < 0 else str(2 ** power)
@@ -231,7 +231,7 @@ def draw(table, peers, title, column, path):
                    f'stroke="{"#333" if power == 0 else "#ddd"}"/>'
                    f'<text x="{x:.1f}" y="44" text-anchor="middle">{label}</text>')
     for index, peer in enumerate(peers):
-        x = width - 330 + 85 * index
+        x = width - 320 + 82 * index
         out.append(f'<circle cx="{x}" cy="18" r="4" fill="{COLOURS[index]}"/>'
                    f'<text x="{x + 8}" y="22">{peer}</text>')
     for line, (name, figures) in enumerate(table.items()):
