@@ -223,10 +223,11 @@ def draw(table, peers, title, column, path):
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
            'font-family="sans-serif" font-size="12">',
            f'<rect width="{width}" height="{height}" fill="white"/>',
-           f'<text x="10" y="22" font-size="15">{title}: Quarry\'s divided by the other\'s (beyond 1/16 and 4: at the edge)</text>']
+           f'<text x="10" y="22" font-size="15">{title}: Quarry\'s divided by the other\'s</text>']
     for power in range(-4, 3):
         x = place(2.0 ** power)
         label = f"1/{2 ** -power}" if power < 0 else str(2 ** power)
+        label = {-4: "≤ ", 2: "≥ "}.get(power, "") + label  # what is beyond is drawn there
         out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="50" y2="{height - 10}" '
                    f'stroke="{"#333" if power == 0 else "#ddd"}"/>'
                    f'<text x="{x:.1f}" y="44" text-anchor="middle">{label}</text>')
