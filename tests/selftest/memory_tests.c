@@ -387,6 +387,35 @@ TEST(scavenge_tells_how_many_frames)
     EXPECT(quarry_scavenge() == 0);
 }
 
+/* Caches that nobody uses any more must not keep the arenas of what they hold. */
+TEST(scavenge_steps_give_a_peak_back)
+{
+    test_heap_fresh();
+    size_t before = quarry_frame_free_count();
+    size_t most_bytes = min_u64(before * QUARRY_FRAME_BYTES / 4, 64 * MIB);
+    struct random random = random_seeded(5);
+    void **last = NULL;
+    for (size_t bytes = 0; bytes < most_bytes;) {
+        size_t wanted = 64 + random_below(&random, 4 * KIB);
+        void **object = quarry_alloc(wanted);
+        REQUIRE(object != NULL);
+        *object = (void *)last; /* a chain through all of them */
+        last = object;
+        bytes += wanted;
+    }
+    size_t taken = before - quarry_frame_free_count();
+    while (last != NULL) {
+        void **next = *last;
+        quarry_free((void *)last);
+        last = next;
+    }
+    for (unsigned step = 0; step < 100; step++)
+        quarry_scavenge_step();
+    size_t kept = before - quarry_frame_free_count();
+    EXPECT(kept * 100 <= taken + 100 * 32); /* and a page or two for each kind of descriptor */
+    quarry_verify();
+}
+
 /* ---- CPUs, seen from one ---- */
 
 TEST(cpu_without_a_cache_still_allocates)
