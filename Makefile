@@ -67,6 +67,7 @@ TSAN  := build/tsan-$(COMPILER)$(HARDENED)
 EXPLORE := build/explore-$(COMPILER)$(HARDENED)
 SCALING := build/scaling-$(COMPILER)$(HARDENED)
 PRELOAD := build/preload-$(COMPILER)$(HARDENED)
+MEASURE := build/measure-$(COMPILER)$(HARDENED)
 
 # ---- how it is compiled ----
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Werror
@@ -79,8 +80,9 @@ GUEST_FLAGS := -std=c11 -O2 $(COMMON) -Iarch/x86_64 -I$(GUEST) -isystem $(EFI) -
                -fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables \
                -mno-red-zone -mgeneral-regs-only -fcf-protection=none \
                $(if $(HARDENED)$(filter 1,$(DEBUG)),$(FRAME_POINTERS))
+NO_BUILTIN_MALLOC := $(addprefix -fno-builtin-,malloc calloc realloc free)
 PRELOAD_FLAGS := -std=gnu11 -D_GNU_SOURCE -O2 $(COMMON) -Ihosted -DQUARRY_CACHE_SHARE=256 -fPIC -fvisibility=hidden -pthread \
-               -fno-strict-aliasing -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc
+               -fno-strict-aliasing $(NO_BUILTIN_MALLOC)
 HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 -DQUARRY_FAULTS=1 -pthread -fno-strict-aliasing $(FRAME_POINTERS) \
                -DQUARRY_DRAIN_WAIT_ROUNDS=20000 # a round is a system call here
 
@@ -234,7 +236,7 @@ VARIANT_PROGRAMS := $(foreach level,1 2,--host $(HOST)-harden$(level)/run-tests 
    --explore $(EXPLORE)-harden$(level)/explore)
 endif
 
-test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD)/libquarry-preload.so $(PRELOAD)/family $(SCALING)/scaling ## all tests: host, sanitizers, guest; ends with a count
+test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD)/libquarry-preload.so $(PRELOAD)/family $(if $(HARDENED),,$(SCALING)/scaling) ## all tests: host, sanitizers, guest; ends with a count
 	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore $(VARIANT_PROGRAMS) \
 	   --model tests/model/check.sh --preload $(PRELOAD)/libquarry-preload.so $(if $(HARDENED),,--scaling $(SCALING)/scaling) --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
 	   --filter "$(T)" $(patsubst %,--variant %/quarry.img,$(VARIANT_IMAGES))
@@ -256,7 +258,7 @@ $(PRELOAD)/family: tests/preload/family.c
 	$(SAY) LD '$@'
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Wno-unknown-warning-option -Wno-alloc-size-larger-than -fno-builtin -pthread -o $@ $<
 
-preload: $(PRELOAD)/libquarry-preload.so ## the hosted library: LD_PRELOAD=$(PRELOAD)/libquarry-preload.so PROGRAM
+preload: $(PRELOAD)/libquarry-preload.so ## the hosted library: LD_PRELOAD=build/preload-gcc/libquarry-preload.so PROGRAM
 
 asan: $(ASAN)/run-tests ## the host tests and SECONDS of threaded stress under address and UB sanitizers
 	@$(ASAN)/run-tests $(T)
@@ -356,7 +358,6 @@ $(SCALING)/scaling: $(call objects,$(SCALING),$(SCALING_SOURCES))
 	$(Q)$(CC) -pthread -Wl,--wrap=memcpy,--wrap=memset -o $@ $^
 
 # The same sources without those calls, for what memory they take.
-MEASURE := build/measure-$(COMPILER)$(HARDENED)
 $(MEASURE)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SCALING_FLAGS) -c $< -o $@
@@ -377,8 +378,7 @@ ROUNDS ?= 3
 $(PRELOAD)/workloads $(PRELOAD)/launch: $(PRELOAD)/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(SAY) LD '$@'
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc \
-	   -fno-builtin-free -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) $(NO_BUILTIN_MALLOC) -pthread -o $@ $<
 
 bench: $(PRELOAD)/libquarry-preload.so $(PRELOAD)/workloads $(PRELOAD)/launch ## the hosted library beside Debian's allocators: time, memory (ROUNDS=3 T=case)
 	@sh tests/deps.sh $(BENCH_PACKAGES)

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SLOW __attribute__((noinline, cold))
+
 /* Numbers of threads with a cache; further ones share Quarry's slow paths. 0 is nobody's. */
 #define HOSTED_THREADS 128u
 

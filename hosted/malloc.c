@@ -10,13 +10,11 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "hosted/hosted.h"
 #include "mm/heap.h"
 
 #define EXPORT __attribute__((visibility("default")))
-#define SLOW __attribute__((noinline, cold))
 
 #define ALIGNMENT 16u /* of what is larger than a word: as <stddef.h>'s max_align_t */
 

@@ -25,7 +25,6 @@
 
 #define ENDINGS_MAX (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
 #define ROUNDS_AWAKE 64u
-#define SLOW __attribute__((noinline, cold))
 
 static void *door[2] = {NULL, QUARRY_STACK_END};
 

@@ -56,7 +56,8 @@
 extern "C" {
 #endif
 
-/* Stacks of a CPU: as many as there may ever be size classes, with class 0. */
+/* Stacks of a CPU: one for each size class there may ever be, class 0 among them; the last one is
+ * for single frames. */
 #define QUARRY_CPU_STACKS 128
 
 /* What stands above a stack's last place: not an object's address, and not NULL. */

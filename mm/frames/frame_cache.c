@@ -71,9 +71,9 @@ size_t frame_cache_drain(unsigned cpu)
     return empty(&caches[cpu], caches[cpu].stack);
 }
 
-size_t frame_cache_close(unsigned cpu)
+void frame_cache_close(unsigned cpu)
 {
-    return empty(&caches[cpu], door);
+    empty(&caches[cpu], door);
 }
 
 static size_t held(const struct frame_cache *cache)

@@ -49,7 +49,7 @@ void frame_cache_open(unsigned cpu);
 /* All the cache's frames go to the allocator; returns how many. The CPU itself calls, or it is
  * dead. After the second form it caches no more. */
 size_t frame_cache_drain(unsigned cpu);
-size_t frame_cache_close(unsigned cpu);
+void frame_cache_close(unsigned cpu);
 
 /* Frames in all caches. Exact while no CPU is inside. */
 size_t frame_caches_held(void);

@@ -144,6 +144,7 @@ void transfer_cache_trim(unsigned size_class)
     void *batch[SIZE_CLASS_BATCH_MAX];
     irq_state irq = spinlock_acquire(&transfer->lock);
     size_t surplus = transfer->fewest;
+    transfer->fewest = transfer->count - surplus;
     spinlock_release(&transfer->lock, irq);
     while (surplus > 0) {
         size_t taken = take_waiting(transfer, min_u64(surplus, SIZE_CLASS_BATCH_MAX), batch);
@@ -152,9 +153,6 @@ void transfer_cache_trim(unsigned size_class)
         central_list_give(size_class, taken, batch);
         surplus -= taken;
     }
-    irq = spinlock_acquire(&transfer->lock);
-    transfer->fewest = transfer->count;
-    spinlock_release(&transfer->lock, irq);
 }
 
 void transfer_cache_drain(unsigned size_class)

@@ -47,10 +47,10 @@ static bool table_create(struct arena *arena, struct span *everywhere)
     struct span **table = frame_take_page();
     if (table == NULL)
         return false;
-    if (everywhere == NULL)
-        memory_clear(table, FRAME_BYTES);
-    for (size_t i = 0; i < ARENA_PAGES && everywhere != NULL; i++)
-        table[i] = everywhere;
+    memory_clear(table, FRAME_BYTES);
+    if (everywhere != NULL)
+        for (size_t i = 0; i < ARENA_PAGES; i++)
+            table[i] = everywhere;
     atomic_store_release(&arena->table, table);
     return true;
 }
