@@ -101,11 +101,6 @@ static void access_bytes(const volatile void *at, size_t bytes, bool writes)
         access_line(line * LINE_BYTES, writes);
 }
 
-void lines_touch(const void *address)
-{
-    access_bytes(address, 1, true);
-}
-
 /* Locks, and nothing else, are single bytes that are exchanged. */
 static void count_taking(const volatile void *lock)
 {

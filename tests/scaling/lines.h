@@ -37,7 +37,4 @@ void lines_begin(uintptr_t start, size_t bytes);
 /* Accesses are those of this CPU (0 to 63) from now on. */
 void lines_be_cpu(unsigned cpu);
 
-/* What the program does itself with memory that it was given: reads a line, or writes it. */
-void lines_touch(const void *address);
-
 #endif
