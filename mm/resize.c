@@ -32,19 +32,23 @@ void *quarry_aligned(size_t alignment, size_t bytes)
 
 /* ---- sizes of objects ---- */
 
-/* The class of a live object, 0 for a large or a guarded one; stops where there is none. */
-static unsigned checked_class(const char *operation, const void *object)
+/* Stops unless there is an object of the class, which is not 0. */
+static void check_slot(const char *operation, const void *object, unsigned size_class)
 {
-    unsigned size_class = page_map_class(object);
-    if (size_class == 0) {
-        if (!guard_pages_have(object))
-            large_span(operation, object);
-        return 0;
-    }
     const struct span *span = span_of_address(object);
     if (unlikely(span == NULL || span->size_class != size_class ||
                  span_slot_of(span, object) == span->slots))
         misuse_stop(operation, object);
+}
+
+/* The class of a live object, 0 for a large or a guarded one; stops where there is none. */
+static unsigned checked_class(const char *operation, const void *object)
+{
+    unsigned size_class = page_map_class(object);
+    if (size_class != 0)
+        check_slot(operation, object, size_class);
+    else if (!guard_pages_have(object))
+        large_span(operation, object);
     return size_class;
 }
 
@@ -118,16 +122,35 @@ HEAP_INLINE void *move(void *object, size_t usable, size_t bytes)
     return moved;
 }
 
-void *quarry_realloc(void *object, size_t bytes)
+/* Where there is no object yet, or a large or a guarded one, or one that hardening looks at. */
+static __attribute__((noinline)) void *realloc_slow(void *object, size_t bytes)
 {
     if (object == NULL)
         return heap_alloc(bytes, 0);
-    /* Staying as it is harms nobody, whatever it is: so it is looked at only when it moves. */
-    unsigned size_class = page_map_class(object);
-    if (!QUARRY_HARDEN && size_class != 0 && size_class == size_class_for(bytes))
-        return object;
     size_t usable = usable_bytes("realloc", object);
     return fits_in_place(object, bytes) ? object : move(object, usable, bytes);
+}
+
+/* From class to class, neither of them 0, and whole slots: all are words. */
+static __attribute__((noinline)) void *change_class(void *object, unsigned from, unsigned to,
+                                                    size_t bytes)
+{
+    check_slot("realloc", object, from);
+    void *moved = heap_alloc_of(to, bytes, 0);
+    if (unlikely(moved == NULL))
+        return NULL;
+    memory_copy(moved, object, min_u64(size_classes[from].bytes, size_classes[to].bytes));
+    heap_recycle(object, from);
+    return moved;
+}
+
+void *quarry_realloc(void *object, size_t bytes)
+{
+    unsigned from = page_map_class(object), to = size_class_for(bytes);
+    if (QUARRY_HARDEN || unlikely(from == 0 || to == 0))
+        return realloc_slow(object, bytes);
+    /* Staying as it is harms nobody, whatever it is: so it is looked at only when it moves. */
+    return from == to ? object : change_class(object, from, to, bytes);
 }
 
 /* ---- many at once ---- */
