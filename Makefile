@@ -67,6 +67,7 @@ TSAN  := build/tsan-$(COMPILER)$(HARDENED)
 EXPLORE := build/explore-$(COMPILER)$(HARDENED)
 SCALING := build/scaling-$(COMPILER)$(HARDENED)
 PRELOAD := build/preload-$(COMPILER)$(HARDENED)
+PRELOAD_LIBRARIES := $(PRELOAD)/libquarry-preload.so $(PRELOAD)/libquarry-preload-sharing.so
 MEASURE := build/measure-$(COMPILER)$(HARDENED)
 
 # ---- how it is compiled ----
@@ -236,9 +237,9 @@ VARIANT_PROGRAMS := $(foreach level,1 2,--host $(HOST)-harden$(level)/run-tests 
    --explore $(EXPLORE)-harden$(level)/explore)
 endif
 
-test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD)/libquarry-preload.so $(PRELOAD)/family $(if $(HARDENED),,$(SCALING)/scaling) ## all tests: host, sanitizers, guest; ends with a count
+test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD_LIBRARIES) $(PRELOAD)/family $(if $(HARDENED),,$(SCALING)/scaling) ## all tests: host, sanitizers, guest; ends with a count
 	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore $(VARIANT_PROGRAMS) \
-	   --model tests/model/check.sh --preload $(PRELOAD)/libquarry-preload.so $(if $(HARDENED),,--scaling $(SCALING)/scaling) --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
+	   --model tests/model/check.sh $(addprefix --preload ,$(PRELOAD_LIBRARIES)) $(if $(HARDENED),,--scaling $(SCALING)/scaling) --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
 	   --filter "$(T)" $(patsubst %,--variant %/quarry.img,$(VARIANT_IMAGES))
 
 test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
@@ -253,12 +254,21 @@ $(PRELOAD)/libquarry-preload.so: $(call objects,$(PRELOAD),$(PRELOAD_SOURCES))
 	$(SAY) LD '$@'
 	$(Q)$(CC) -shared -pthread -Wl,-z,now -Wl,--no-undefined -o $@ $^
 
+# The same, but for no thread's having a cache of its own: all is restartable sequences.
+$(PRELOAD)/hosted/threads-sharing.o: hosted/threads.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PRELOAD_FLAGS) -DHOSTED_THREAD_CACHES=0 -c $< -o $@
+
+$(PRELOAD)/libquarry-preload-sharing.so: $(call objects,$(PRELOAD),$(filter-out hosted/threads.c,$(PRELOAD_SOURCES))) $(PRELOAD)/hosted/threads-sharing.o
+	$(SAY) LD '$@'
+	$(Q)$(CC) -shared -pthread -Wl,-z,now -Wl,--no-undefined -o $@ $^
+
 $(PRELOAD)/family: tests/preload/family.c
 	@mkdir -p $(@D)
 	$(SAY) LD '$@'
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Wno-unknown-warning-option -Wno-alloc-size-larger-than -fno-builtin -pthread -o $@ $<
 
-preload: $(PRELOAD)/libquarry-preload.so ## the hosted library: LD_PRELOAD=build/preload-gcc/libquarry-preload.so PROGRAM
+preload: $(PRELOAD_LIBRARIES) ## the hosted library: LD_PRELOAD=build/preload-gcc/libquarry-preload.so PROGRAM
 
 asan: $(ASAN)/run-tests ## the host tests and SECONDS of threaded stress under address and UB sanitizers
 	@$(ASAN)/run-tests $(T)

@@ -49,7 +49,7 @@ static SLOW void *alloc_slow(size_t bytes)
 
 EXPORT void *malloc(size_t bytes)
 {
-    if (likely(bytes <= SIZE_CLASS_LOOKUP_BYTES_MAX)) {
+    if (likely(!QUARRY_HARDEN && bytes <= SIZE_CLASS_LOOKUP_BYTES_MAX)) {
         void *object = quarry_port_pop(hosted_classes[(bytes + 7) / 8]);
         if (likely(object != NULL))
             return object;
@@ -76,7 +76,7 @@ static SLOW void free_slow(void *object)
 
 EXPORT void free(void *object)
 {
-    if (unlikely(!quarry_port_push(page_map_class(object), object)))
+    if (unlikely(QUARRY_HARDEN || !quarry_port_push(page_map_class(object), object)))
         free_slow(object);
 }
 

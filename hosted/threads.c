@@ -7,6 +7,7 @@
  * destructor takes it offline, and what its cache held goes to the others. Destructors that run
  * later may allocate again; then it goes online again, and its own destructor runs again, as
  * often as POSIX repeats them, less one. After that it stays bare: no cache, all by slow paths.
+ * A thread that finds no number shares the caches of the CPUs (sharing.c), if it can.
  *
  * fork(): the thread that forks waits until no other is within Quarry. In the child the others
  * are gone, without notice: their caches are adopted.
@@ -42,7 +43,8 @@ static bool ending_key_exists;
 
 /* Guards what follows. It is held for a few instructions, but never across Quarry's own. */
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct hosted_thread *threads[HOSTED_THREADS]; /* by number; 0 is nobody's */
+static struct hosted_thread *threads[1 + HOSTED_THREADS_MAX]; /* by number; 0 is nobody's */
+static unsigned threads_end; /* above the highest number of a thread; set once */
 static struct quarry_cpu nobody;
 
 /* Held by a bare thread while it is within Quarry, and by one that forks. */
@@ -64,7 +66,7 @@ static unsigned number_take(struct hosted_thread *thread)
 {
     unsigned taken = 0;
     pthread_mutex_lock(&threads_lock);
-    for (unsigned number = 1; number < HOSTED_THREADS && taken == 0; number++)
+    for (unsigned number = 1; number < threads_end && taken == 0; number++)
         if (threads[number] == NULL)
             taken = number;
     if (taken != 0)
@@ -90,6 +92,11 @@ static void become_bare(void)
     hosted_thread.state = HOSTED_BARE;
 }
 
+static void become_sharing(void)
+{
+    hosted_thread.state = HOSTED_SHARING;
+}
+
 static void become_live(void)
 {
     unsigned number = number_take(&hosted_thread);
@@ -102,7 +109,10 @@ static void become_live(void)
     }
     if (number != 0)
         number_give(number);
-    become_bare();
+    if (sharing_works())
+        become_sharing();
+    else
+        become_bare();
 }
 
 static void start(void)
@@ -110,15 +120,19 @@ static void start(void)
     static const struct quarry_memory_region memory = {HOSTED_FIRST_BYTE,
                                                        HOSTED_WINDOW_BYTES - HOSTED_FIRST_BYTE,
                                                        QUARRY_MEMORY_USABLE};
+    unsigned sharable = sharing_count();
+    threads_end = 1 + (sharable > 0 ? HOSTED_THREAD_CACHES : HOSTED_THREADS_MAX);
     const struct quarry_setup setup = {
         .regions = &memory,
         .region_count = 1,
         .direct_map = hosted_window(),
-        .cpus = HOSTED_THREADS,
+        .cpus = threads_end + sharable,
     };
     if (quarry_init(&setup) != QUARRY_OK)
         quarry_port_panic("quarry: the heap could not be set up");
     cpu_cache_of(0)->block = &nobody;
+    if (sharable > 0)
+        sharing_begin(threads_end, door);
     hosted_fill_classes();
 }
 
@@ -140,6 +154,8 @@ void hosted_enter(void)
 {
     if (unlikely(hosted_thread.state == HOSTED_NEW))
         begin();
+    if (hosted_is_sharing())
+        sharing_enter();
     if (unlikely(hosted_thread.state == HOSTED_BARE))
         pthread_mutex_lock(&bare_lock);
 }
@@ -173,8 +189,12 @@ void hosted_wait_for_fork(void)
 {
     while (atomic_load_acquire(&hosted_forking)) {
         __atomic_store_n(&hosted_thread.masked, 0, __ATOMIC_SEQ_CST);
+        if (hosted_is_sharing())
+            hosted_unclaim();
         while (atomic_load_acquire(&hosted_forking))
             sched_yield();
+        if (hosted_is_sharing())
+            hosted_claim();
         __atomic_store_n(&hosted_thread.masked, 1, __ATOMIC_SEQ_CST);
     }
 }
@@ -184,10 +204,11 @@ static void before_fork(void)
     pthread_mutex_lock(&bare_lock);
     pthread_mutex_lock(&threads_lock);
     __atomic_store_n(&hosted_forking, true, __ATOMIC_SEQ_CST);
-    for (unsigned number = 1; number < HOSTED_THREADS; number++)
+    for (unsigned number = 1; number < threads_end; number++)
         while (threads[number] != NULL && threads[number] != &hosted_thread &&
                __atomic_load_n(&threads[number]->masked, __ATOMIC_SEQ_CST) != 0)
             sched_yield();
+    sharing_wait_for_all();
 }
 
 static void in_parent(void)
@@ -200,7 +221,7 @@ static void in_parent(void)
 static void in_child(void)
 {
     in_parent();
-    for (unsigned number = 1; number < HOSTED_THREADS; number++) {
+    for (unsigned number = 1; number < threads_end; number++) {
         if (threads[number] == NULL || threads[number] == &hosted_thread)
             continue;
         quarry_cpu_adopt(number);

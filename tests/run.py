@@ -168,10 +168,10 @@ def jobs(options):
         yield "models", run_program, (["sh", options.model, "build/model"],)
     if options.scaling and not options.filter:
         yield "scaling", run_program, ([options.scaling],)
-    if options.preload and not options.filter:
-        yield "hosted library", run_program, (
-            ["sh", "tests/preload/check.sh", options.preload,
-             str(pathlib.Path(options.preload).with_name("family"))],)
+    for library in options.preload if not options.filter else []:
+        yield f"hosted library: {library}", run_program, (
+            ["sh", "tests/preload/check.sh", library,
+             str(pathlib.Path(library).with_name("family"))],)
     if options.host and not options.filter:
         for target in ("object", "frame", "map"):
             yield f"fuzz inputs: {target}", lambda n, t: run_replay(options, n, t), (target,)
@@ -208,9 +208,9 @@ def timed(work, name, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("image", "elf", "model", "preload", "scaling"):
+    for name in ("image", "elf", "model", "scaling"):
         parser.add_argument(f"--{name}")
-    for name in ("host", "asan", "tsan", "explore"):
+    for name in ("host", "asan", "tsan", "explore", "preload"):
         parser.add_argument(f"--{name}", action="append", default=[],
                             help="a program; of several builds, if given more than once")
     parser.add_argument("--variant", action="append", default=[],

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -241,6 +243,55 @@ static void many_threads_at_once(void)
         pthread_join(threads[i], NULL);
 }
 
+/* ---- preempted and signalled, all on one CPU: where threads share its cache, they restart ---- */
+
+enum { ON_ONE_CPU = 4, PASSES = 300000 };
+
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
+/* Objects of few classes, at once freed again: nearly all time is spent in pops and pushes. */
+static void *pass_on_one_cpu(void *seed)
+{
+    unsigned char mark = (unsigned char)(1 + (uintptr_t)seed);
+    unsigned char *held[8] = {NULL};
+    for (unsigned i = 0; i < PASSES; i++) {
+        unsigned char **slot = &held[i % 8];
+        if (*slot != NULL && (**slot != mark || (*slot)[15] != mark))
+            abort(); /* another thread was given the same object */
+        call_free(*slot);
+        *slot = call_malloc(16 + i % 3 * 16);
+        memset(*slot, mark, 16);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        call_free(held[i]);
+    return NULL;
+}
+
+static void preempted_on_one_cpu(void)
+{
+    cpu_set_t before, first;
+    EXPECT(sched_getaffinity(0, sizeof before, &before) == 0);
+    CPU_ZERO(&first);
+    for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&first) == 0; cpu++)
+        if (CPU_ISSET(cpu, &before))
+            CPU_SET(cpu, &first);
+    EXPECT(sched_setaffinity(0, sizeof first, &first) == 0);
+    struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
+    sigaction(SIGALRM, &action, NULL);
+    struct itimerval often = {{0, 50}, {0, 50}}, never = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &often, NULL);
+    pthread_t threads[ON_ONE_CPU];
+    for (uintptr_t i = 0; i < ON_ONE_CPU; i++)
+        EXPECT(pthread_create(&threads[i], NULL, pass_on_one_cpu, (void *)i) == 0);
+    for (unsigned i = 0; i < ON_ONE_CPU; i++)
+        pthread_join(threads[i], NULL);
+    setitimer(ITIMER_REAL, &never, NULL);
+    sched_setaffinity(0, sizeof before, &before);
+}
+
 /* ---- forks, while other threads are at it ---- */
 
 static bool enough; /* atomic */
@@ -353,6 +404,7 @@ int main(void)
     run("threads exchange objects", threads_exchange_objects);
     run("threads come and go", threads_come_and_go);
     run("many threads at once", many_threads_at_once);
+    run("preempted on one CPU", preempted_on_one_cpu);
     run("forks", forks);
     run("misuse", misuse);
     run("trim", trim);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that share the caches of the machine's CPUs, by restartable sequences.
+ *
+ * A thread is one of Quarry's CPUs only from a claim to its end (restartable.h): then the claimed
+ * CPU's number and block are its own, wherever Linux moves it. Without a claim both are those of
+ * the CPU that it runs on just now, which is a hint.
+ *
+ * A CPU's cache goes online when the first thread that shares comes by. No thread takes anything
+ * with it when it ends, and a fork finds all CPUs unclaimed, so both have nothing to clean up.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <quarry/quarry.h>
+#include <quarry_arch.h>
+
+#include "hosted/hosted.h"
+#include "lib/atomic.h"
+#include "mm/objects/cpu_cache.h"
+
+#define ROUNDS_AWAKE 16u
+
+/* Quarry's CPUs from `first_number` on, for the machine's from 0 on. */
+static struct {
+    struct quarry_cpu block;
+} __attribute__((aligned(64))) shared[HOSTED_SHARED_CPUS_MAX];
+static unsigned shared_count;
+static unsigned first_number;
+
+/* The highest number in Linux's list of CPUs that there may ever be, "0-63" or "0,2-5", and one
+ * more; 0 when it cannot be read. */
+static unsigned possible_cpus(void)
+{
+    char text[256];
+    int file = open("/sys/devices/system/cpu/possible", O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    ssize_t length = read(file, text, sizeof text);
+    close(file);
+    unsigned last = 0;
+    for (ssize_t i = 0; i < length; i++) {
+        if (text[i] >= '0' && text[i] <= '9')
+            last = last * 10 + (unsigned)(text[i] - '0');
+        else if (text[i] != '\n')
+            last = 0;
+    }
+    return length > 0 && length < (ssize_t)sizeof text ? last + 1 : 0;
+}
+
+unsigned sharing_count(void)
+{
+    unsigned cpus = restartable_works() ? possible_cpus() : 0;
+    return cpus <= HOSTED_SHARED_CPUS_MAX ? cpus : 0;
+}
+
+void sharing_begin(unsigned first, void **door)
+{
+    first_number = first;
+    shared_count = cpu_cache_count() - first;
+    for (unsigned cpu = 0; cpu < shared_count; cpu++) {
+        struct quarry_cpu *block = &shared[cpu].block;
+        for (unsigned i = 0; i < QUARRY_CPU_STACKS; i++)
+            block->top[i] = door;
+        block->cache = cpu_cache_of(first + cpu);
+        block->cache->block = block;
+        restartable_set(cpu, block);
+    }
+}
+
+bool sharing_works(void)
+{
+    return shared_count > 0 && restartable_works() && restartable_cpu() < shared_count;
+}
+
+/* ---- a claim ---- */
+
+void hosted_claim(void)
+{
+    int cpu;
+    for (unsigned round = 1; (cpu = restartable_claim()) == RESTARTABLE_BUSY; round++) {
+        if (round % ROUNDS_AWAKE == 0)
+            sched_yield(); /* its owner may be waiting for this very CPU */
+        else
+            quarry_port_pause();
+    }
+    hosted_thread.claimed = (unsigned)cpu;
+}
+
+void hosted_unclaim(void)
+{
+    restartable_set(hosted_thread.claimed, &shared[hosted_thread.claimed].block);
+}
+
+static unsigned cpu_here(void)
+{
+    return hosted_thread.masked > 0 ? hosted_thread.claimed : restartable_cpu();
+}
+
+unsigned hosted_shared_number(void)
+{
+    return first_number + cpu_here();
+}
+
+struct quarry_cpu *hosted_shared_block(void)
+{
+    return &shared[cpu_here()].block;
+}
+
+/* ---- entering ---- */
+
+static SLOW void bring_online(void)
+{
+    uintptr_t masked = quarry_port_irq_save();
+    if (!cpu_cache_here()->online)
+        quarry_cpu_online(hosted_shared_number()); /* or not: then nothing is cached */
+    quarry_port_irq_restore(masked);
+}
+
+void sharing_enter(void)
+{
+    if (unlikely(!atomic_load_acquire(&cpu_cache_here()->online)))
+        bring_online();
+}
+
+void sharing_wait_for_all(void)
+{
+    for (unsigned cpu = 0; cpu < shared_count; cpu++)
+        while (restartable_block(cpu) == NULL)
+            sched_yield();
+}
