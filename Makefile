@@ -46,7 +46,7 @@ endif
 # ---- what there is ----
 LIB_SOURCES  := $(sort $(wildcard lib/*.c))
 MM_SOURCES   := $(sort $(wildcard mm/*.c mm/*/*.c))
-TEST_SOURCES := tests/framework/test.c $(sort $(wildcard tests/unit/*.c tests/selftest/*.c tests/stress/*.c)) \
+TEST_SOURCES := tests/framework/test.c $(sort $(wildcard tests/unit/*.c tests/bench/yardsticks/*.c tests/selftest/*.c tests/stress/*.c)) \
                 $(filter-out tests/fuzz/fuzz_main.c %_linux.c,$(sort $(wildcard tests/fuzz/*.c)))
 ARCH_SOURCES := $(sort $(wildcard arch/x86_64/*.c)) arch/x86_64/entry.S
 BOOT_SOURCES := $(sort $(wildcard boot/*.c))
@@ -89,7 +89,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count figures preload
+.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count yardsticks figures preload
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -352,6 +352,10 @@ UPDATE ?= 0
 bench-count: image ## exact instructions per operation beside the baseline's (one CPU, -icount), and a plot
 	@$(PYTHON) tests/bench/count.py --svg $(GUEST)/instructions.svg $(if $(filter 1,$(UPDATE)),--update) $(if $(filter-out 0,$(HARDEN) $(MASKED) $(DEBUG)),--alone) -- \
 	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer bench $(ARGS)"
+
+yardsticks: image ## Quarry beside linear, first-, next-, best- and segregated-fit allocators, by free blocks; and a plot
+	@$(PYTHON) tests/bench/yardsticks.py --svg $(GUEST)/yardsticks.svg -- \
+	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer yardsticks $(ARGS)"
 
 # What CPUs cost each other: the allocator with the compiler's calls at each access to memory, which
 # tests/scaling answers instead of a sanitizer.

@@ -25,15 +25,14 @@ struct functions {
 
 typedef void loop(const struct functions *functions, size_t argument);
 
-/* One instruction, whatever it is called as. */
-void *nothing_alloc(size_t bytes);
 void nothing_release(void *object, size_t bytes);
 void *nothing_realloc(void *object, size_t bytes);
-__asm__(".text\nnothing_alloc: nothing_release: nothing_realloc: ret\n");
+__asm__(".text\n.globl bench_nothing_alloc, bench_nothing_free\n"
+        "bench_nothing_alloc: bench_nothing_free: nothing_release: nothing_realloc: ret\n");
 
 #define AS_RELEASE(function) ((void (*)(void *, size_t))(void (*)(void))(function))
 
-static const struct functions empty = {nothing_alloc, nothing_release};
+static const struct functions empty = {bench_nothing_alloc, nothing_release};
 
 /* quarry_free() does not look at the register in which the size comes. */
 static const struct functions plain = {quarry_alloc, AS_RELEASE(quarry_free)};
@@ -47,13 +46,11 @@ static uint64_t ticks_of(loop *work, const struct functions *functions, size_t a
     return timestamp() - start;
 }
 
-static void print(const char *name, size_t argument, uint64_t hundredths)
+void bench_print(const char *name, size_t argument, uint64_t hundredths)
 {
     console_print("bench %-12s %7zu  %6lu.%02lu\n", name, argument, hundredths / 100,
                   hundredths % 100);
 }
-
-#define CALL_AND_RETURN 2u
 
 /* Four times to warm up: caches and stacks grow as far as this load wants them. Each operation is
  * two calls, of alloc and release. */
@@ -64,7 +61,8 @@ static void measure(const char *name, loop *work, const struct functions *functi
     for (unsigned i = 0; i < 5; i++)
         real = ticks_of(work, functions, argument);
     uint64_t nothing = ticks_of(work, &empty, argument);
-    print(name, argument, (real - nothing + 2 * CALL_AND_RETURN * operations) * 100 / operations);
+    bench_print(name, argument,
+                (real - nothing + 2 * BENCH_CALL_AND_RETURN * operations) * 100 / operations);
 }
 
 /* ---- one at a time ---- */
@@ -111,7 +109,7 @@ static void measure_constant(void)
     for (unsigned round = 0; round < ROUNDS; round++)
         __asm__ volatile("" : : "r"(round));
     uint64_t nothing = timestamp() - between;
-    print("constant", CONSTANT_BYTES, (between - start - nothing) * 100 / ROUNDS);
+    bench_print("constant", CONSTANT_BYTES, (between - start - nothing) * 100 / ROUNDS);
 }
 
 /* ---- a thousand at a time, freed in three orders ---- */
@@ -207,7 +205,7 @@ static void fill_and_print_worst(void)
         live[place] = quarry_alloc(wanted_bytes[i % REPLACEMENTS]);
         worst = max_u64(worst, timestamp() - start - reading);
     }
-    print("worst", 1024, worst * 100);
+    bench_print("worst", 1024, worst * 100);
 }
 
 static void empty_live(void)
@@ -247,8 +245,9 @@ static void measure_growth(void)
     uint64_t between = timestamp();
     grow_nothing();
     uint64_t nothing = timestamp() - between;
-    print("grow", GROWTH_END,
-          (between - start - nothing + CALL_AND_RETURN * GROWTH_CALLS) * 100 / GROWTH_CALLS);
+    bench_print("grow", GROWTH_END,
+                (between - start - nothing + BENCH_CALL_AND_RETURN * GROWTH_CALLS) * 100 /
+                    GROWTH_CALLS);
 }
 
 /* ---- allocated here, freed on another CPU ---- */
@@ -301,7 +300,7 @@ static void measure_worst_page(void)
     quarry_free_batch(COUNT, pages);
 }
 
-static void begin_heap(void)
+void bench_begin_heap(void)
 {
     test_heap_fresh();
     struct quarry_setup setup;
@@ -322,7 +321,7 @@ void bench_run(void)
     static const size_t batches[] = {16, 64, 256, 1024, 4096};
     console_print("\n# ticks per operation, calls included, loop left out; instructions under "
                   "-icount\n");
-    begin_heap();
+    bench_begin_heap();
     shuffle();
     choose_replacements();
     interrupts_off();

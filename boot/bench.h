@@ -11,7 +11,24 @@
 #ifndef BOOT_BENCH_H
 #define BOOT_BENCH_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* Prints a line "bench NAME ARGUMENT COST" for each; begins a fresh heap. CPU 0, interrupts on. */
 void bench_run(void);
+
+/* ---- for other measurements ---- */
+
+/* A fresh heap on CPU 0, of all memory. */
+void bench_begin_heap(void);
+
+/* One line; the cost in hundredths of a tick. */
+void bench_print(const char *name, size_t argument, uint64_t hundredths);
+
+/* What a measured function is compared with: one instruction, whatever it is called as. */
+void *bench_nothing_alloc(size_t bytes);
+void bench_nothing_free(void *object);
+
+#define BENCH_CALL_AND_RETURN 2u
 
 #endif

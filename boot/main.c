@@ -26,6 +26,7 @@
 #include "boot/guest.h"
 #include "boot/handoff.h"
 #include "boot/options.h"
+#include "boot/yardsticks.h"
 #include "lib/bits.h"
 #include "lib/format.h"
 #include "tests/framework/test.h"
@@ -221,6 +222,8 @@ static _Noreturn void run_everything(void)
     test_heap_fresh();
     if (options.bench)
         bench_run();
+    if (options.yardsticks)
+        yardsticks_run();
     struct quarry_stats stats;
     quarry_scavenge();
     quarry_stats(&stats);

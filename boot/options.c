@@ -52,6 +52,8 @@ static void take_word(struct options *options, const char *word)
         options->no_timer = true;
     else if (word_is(word, "bench", &value))
         options->bench = true;
+    else if (word_is(word, "yardsticks", &value))
+        options->yardsticks = true;
     else if (word_is(word, "debug", &value))
         options->debug = true;
     else if (word_is(word, "wait", &value))

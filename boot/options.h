@@ -7,6 +7,7 @@
  *     cpus=N          use no more than N CPUs
  *     notimer         no timer interrupts
  *     bench           print what allocation costs, in instructions under -icount
+ *     yardsticks      the same beside simple allocators, by the number of free blocks
  *     debug           wait at the start until a debugger sets debugger_attached
  *     wait            keep the result on the screen until a key is pressed
  *     fault=NAME      break something, to see that it is reported: page, stop, hang, cpu
@@ -23,6 +24,7 @@ struct options {
     unsigned cpus;
     bool no_timer;
     bool bench;
+    bool yardsticks;
     bool debug;
     bool wait;
     const char *unknown; /* the first word that is none of these; NULL: all were understood */

@@ -15,11 +15,12 @@ builds that the baseline is not about. The counts are exact, so any difference i
 
 import argparse
 import json
-import math
 import pathlib
 import re
 import subprocess
 import sys
+
+import plot
 
 BASELINE = pathlib.Path(__file__).with_name("baseline.json")
 LINE = re.compile(r"^bench (.+?)\s+(\d+)\s+(\d+\.\d+)\s*$")
@@ -70,50 +71,16 @@ def update(figures, rows):
     BASELINE.write_text("[\n" + ",\n".join("  " + json.dumps(row) for row in new) + "\n]\n")
 
 
-# ---- the plot: both axes in powers, for sizes span five orders of magnitude ----
-
-WIDTH, HEIGHT, MARGIN = 760, 380, 60
-
-
 def draw(figures, goals, path):
     points = sorted((argument, cost) for (name, argument), cost in figures.items() if name == "pair")
     limits = sorted((argument, goal) for (name, argument), goal in goals.items()
                     if name == "pair" and goal is not None)
-    low, high = math.log2(points[0][0]), math.log2(points[-1][0])
-    top = math.ceil(math.log10(max(cost for _, cost in points)))
-
-    def place(size, cost):
-        x = MARGIN + (math.log2(size) - low) / (high - low) * (WIDTH - 2 * MARGIN)
-        y = HEIGHT - MARGIN - (math.log10(cost) - 1) / (top - 1) * (HEIGHT - 2 * MARGIN)
-        return f"{x:.1f},{y:.1f}"
-
-    def size_name(size):
-        return f"{size >> 20} MiB" if size >> 20 else f"{size >> 10} KiB" if size >> 10 else str(size)
-
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-           'font-family="sans-serif" font-size="12">',
-           f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-           f'<text x="{MARGIN}" y="28" font-size="15">Instructions for an allocation and its free, '
-           'by size</text>']
-    for exponent in range(1, top + 1):
-        for digit in (1, 2, 5) if exponent < top else (1,):
-            cost = digit * 10 ** exponent
-            x, y = place(points[0][0], cost).split(",")
-            out.append(f'<line x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{y}" y2="{y}" stroke="#ddd"/>'
-                       f'<text x="{MARGIN - 6}" y="{float(y) + 4}" text-anchor="end">{cost}</text>')
-    for size, _ in points[::2]:
-        x = place(size, 10).split(",")[0]
-        out.append(f'<text x="{x}" y="{HEIGHT - MARGIN + 20}" text-anchor="middle">'
-                   f'{size_name(size)}</text>')
-    for line, colour, dashes in ((limits, "#999", "5,4"), (points, "#1f6feb", "none")):
-        out.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" '
-                   f'stroke-dasharray="{dashes}" points="{" ".join(place(*p) for p in line)}"/>')
-    out += [f'<circle r="3.5" fill="#1f6feb" cx="{place(*p).split(",")[0]}" '
-            f'cy="{place(*p).split(",")[1]}"/>' for p in points]
-    out += [f'<text x="{WIDTH - MARGIN}" y="28" text-anchor="end" fill="#666">'
-            'dashed: the goal</text>', "</svg>"]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(out) + "\n")
+    lines = [plot.Line("Quarry", points, "#1f6feb")]
+    if limits:
+        lines.append(plot.Line("the goal", limits, "#999", dashed=True, dots=False))
+    sizes = [size for size, _ in points]
+    plot.draw(path, "Instructions for an allocation and its free", lines, sizes[::3] + sizes[-1:],
+              x_title="bytes")
 
 
 def main():

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Quarry beside the yardsticks; see yardsticks.h.
+ *
+ * The load, the same for all: twice as many blocks as shall be free, of 16 to 512 bytes, and every
+ * second one is freed, so that no two free ones touch. Then 200 objects of 16 to 1024 bytes are
+ * allocated and freed, one at a time. About half of them fit into no free block but the last, the
+ * memory that was never used: that is the case which makes lists slow, and it is not a rare one in
+ * a heap that has been running for long.
+ */
+#include "boot/yardsticks.h"
+
+#include <quarry/quarry.h>
+
+#include "arch/x86_64/clock.h"
+#include "arch/x86_64/instructions.h"
+#include "boot/bench.h"
+#include "boot/console.h"
+#include "lib/random.h"
+#include "tests/bench/yardsticks/yardstick.h"
+
+#define FREE_BLOCKS_MAX 16384u
+#define HOLE_BYTES_MAX 512u
+#define REQUEST_BYTES_MAX 1024u
+#define REQUESTS 200u
+#define ROUNDS 2u /* the second counts: Quarry's caches are filled then */
+
+#define MEMORY_BYTES ((size_t)64 << 20)
+
+static void *blocks[2 * FREE_BLOCKS_MAX];
+static uint16_t requests[REQUESTS];
+
+static void begin_nothing(void *memory, size_t bytes)
+{
+    (void)memory;
+    (void)bytes;
+}
+
+static const struct yardstick quarry_itself = {"Quarry", begin_nothing, quarry_alloc, quarry_free,
+                                               NULL};
+
+static void make_holes(const struct yardstick *yardstick, struct random *random, unsigned holes)
+{
+    for (unsigned i = 0; i < 2 * holes; i++)
+        blocks[i] = yardstick->alloc(1 + random_below(random, HOLE_BYTES_MAX));
+    for (unsigned i = 0; i < 2 * holes; i += 2)
+        yardstick->release(blocks[i]);
+}
+
+static void free_the_rest(const struct yardstick *yardstick, unsigned holes)
+{
+    for (unsigned i = 1; i < 2 * holes; i += 2)
+        yardstick->release(blocks[i]);
+}
+
+static __attribute__((noinline)) void serve(const struct yardstick *yardstick)
+{
+    for (unsigned i = 0; i < REQUESTS; i++)
+        yardstick->release(yardstick->alloc(requests[i]));
+}
+
+static uint64_t ticks_of(const struct yardstick *yardstick)
+{
+    uint64_t start = timestamp();
+    serve(yardstick);
+    return timestamp() - start;
+}
+
+static void measure(const struct yardstick *yardstick, void *memory, unsigned holes)
+{
+    static const struct yardstick empty = {"", NULL, bench_nothing_alloc, bench_nothing_free, NULL};
+    struct random random = random_seeded(holes);
+    yardstick->begin(memory, MEMORY_BYTES);
+    make_holes(yardstick, &random, holes);
+    uint64_t real = 0;
+    for (unsigned i = 0; i < ROUNDS; i++)
+        real = ticks_of(yardstick);
+    uint64_t loop = ticks_of(&empty);
+    bench_print(yardstick->name, holes,
+                (real - loop + 2 * BENCH_CALL_AND_RETURN * REQUESTS) * 100 / REQUESTS);
+    free_the_rest(yardstick, holes);
+}
+
+void yardsticks_run(void)
+{
+    static const struct yardstick *const yardsticks[YARDSTICK_COUNT] = YARDSTICKS;
+    bench_begin_heap();
+    void *memory = quarry_alloc(MEMORY_BYTES);
+    if (memory == NULL) {
+        console_print("yardsticks: no 64 MiB\n");
+        return;
+    }
+    struct random random = random_seeded(1);
+    for (unsigned i = 0; i < REQUESTS; i++)
+        requests[i] = (uint16_t)(1 + random_below(&random, REQUEST_BYTES_MAX));
+    console_print("\n# ticks for an allocation and its free, by the number of free blocks\n");
+    interrupts_off();
+    for (unsigned holes = 1; holes <= FREE_BLOCKS_MAX; holes *= 4) {
+        for (unsigned i = 0; i < YARDSTICK_COUNT; i++)
+            measure(yardsticks[i], memory, holes);
+        measure(&quarry_itself, memory, holes);
+    }
+    interrupts_on();
+    quarry_free(memory);
+}
