@@ -208,11 +208,13 @@ size_t heap_release_idle(void)
     return released;
 }
 
-/* With this CPU's cache: what the frame allocator calls before it refuses. */
-static size_t release_for_frames(void)
+/* What the frame allocator calls before it refuses a run: this CPU's cache and idle arenas go back,
+ * and only then what breaks up others. */
+static size_t release_for_frames(size_t run)
 {
-    size_t cached_frames = cpu_cache_drain_own();
-    return cached_frames + heap_release_idle();
+    size_t released = cpu_cache_drain_own();
+    released += heap_release_idle();
+    return released > 0 ? released : page_heap_give_up_free(ARENA_PAGES, run);
 }
 
 void heap_offer_idle_memory(void)

@@ -30,10 +30,10 @@ static uint64_t try_alloc(unsigned order)
     return frame_allocator_alloc_range(&frames.allocator, count, count, 0) << FRAME_SHIFT;
 }
 
-/* Whether asking again may help: the heap had idle memory and has given it back. */
-static bool reclaimed(void)
+/* Whether asking again may help: the heap had idle memory and has given some of it back. */
+static bool reclaimed(size_t run)
 {
-    return frames.reclaim != NULL && frames.reclaim() > 0;
+    return frames.reclaim != NULL && frames.reclaim(run) > 0;
 }
 
 __attribute__((noinline)) uint64_t frame_alloc_slow(unsigned order)
@@ -41,7 +41,7 @@ __attribute__((noinline)) uint64_t frame_alloc_slow(unsigned order)
     if (order > QUARRY_ORDER_GIANT)
         return 0;
     uint64_t physical = try_alloc(order);
-    if (unlikely(physical == 0) && reclaimed())
+    while (unlikely(physical == 0) && reclaimed((size_t)1 << order))
         physical = try_alloc(order);
     return physical;
 }
@@ -103,13 +103,14 @@ void quarry_frame_free(uint64_t physical, unsigned order)
 uint64_t quarry_frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t below_bytes)
 {
     size_t align = align_bytes == 0 ? 1 : align_bytes >> FRAME_SHIFT;
-    bool sane = is_power_of_two(align) && align <= FRAMES_MAX && align_bytes % FRAME_BYTES == 0;
+    bool sane = count > 0 && is_power_of_two(align) && align <= FRAMES_MAX &&
+                align_bytes % FRAME_BYTES == 0;
     /* A bound below the first frame's end is a bound that nothing meets. */
     if (!sane || (below_bytes != 0 && below_bytes < 2 * FRAME_BYTES))
         return 0;
     size_t limit = below_bytes >> FRAME_SHIFT;
     size_t first = frame_allocator_alloc_range(&frames.allocator, count, align, limit);
-    if (first == NO_FRAME && reclaimed())
+    while (first == NO_FRAME && reclaimed(count))
         first = frame_allocator_alloc_range(&frames.allocator, count, align, limit);
     return first << FRAME_SHIFT;
 }

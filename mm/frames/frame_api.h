@@ -14,8 +14,9 @@ struct frames {
     struct frame_allocator allocator;
     struct memory_map map;
     uintptr_t direct_map;
-    /* Set by the heap: gives idle memory back, returns the number of frames. No lock is held. */
-    size_t (*reclaim)(void);
+    /* Set by the heap: gives idle memory back that may help somebody who wants `run` frames in a
+     * row; returns the number of frames, 0 when there is no more. No lock is held. */
+    size_t (*reclaim)(size_t run);
 };
 
 extern struct frames frames;

@@ -129,14 +129,14 @@ void arena_mark_free(struct arena *arena, size_t first_page, size_t pages)
     find_longest_run(arena);
 }
 
-void arena_disown(struct arena *arena, size_t page)
+void arena_disown(struct arena *arena, size_t first_page, size_t pages)
 {
     /* From now on the window's frames go back apart from each other. */
     frame_allocator_split(&frames.allocator, arena->first_page);
-    bitmap_set(&arena->used, offset_in(arena, page), 1);
-    bitmap_clear(&arena->owned, offset_in(arena, page), 1);
-    arena->owned_pages--;
-    arena->free_pages--;
+    bitmap_set(&arena->used, offset_in(arena, first_page), (unsigned)pages);
+    bitmap_clear(&arena->owned, offset_in(arena, first_page), (unsigned)pages);
+    arena->owned_pages = (uint16_t)(arena->owned_pages - pages);
+    arena->free_pages = (uint16_t)(arena->free_pages - pages);
     find_longest_run(arena);
 }
 

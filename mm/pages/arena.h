@@ -72,8 +72,8 @@ bool arena_split(struct arena *arena);
 void arena_mark_used(struct arena *arena, size_t first_page, size_t pages, struct span *span);
 void arena_mark_free(struct arena *arena, size_t first_page, size_t pages);
 
-/* A free page leaves the arena for good: it is not owned any more, and the caller's as a frame. */
-void arena_disown(struct arena *arena, size_t page);
+/* Free pages leave the arena for good: not owned any more, they are the caller's frames. */
+void arena_disown(struct arena *arena, size_t first_page, size_t pages);
 
 static inline bool arena_is_idle(const struct arena *arena)
 {

@@ -324,7 +324,7 @@ void *page_heap_lend_page(void)
         struct arena *arena = container_of(front, struct arena, bucket_link);
         size_t number = arena->first_page + bitmap_best_fit(&arena->used, 1, 1);
         arena_begin_change(arena);
-        arena_disown(arena, number);
+        arena_disown(arena, number, 1);
         arena_end_change(arena);
         page = frame_address(number);
     }
@@ -351,6 +351,38 @@ size_t page_heap_release_idle(size_t arenas)
     }
     spinlock_release(&page_heap.lock, irq);
     return released;
+}
+
+/* The arena's longest free run goes to the frame allocator; returns its frames. */
+static size_t give_up_run(struct arena *arena)
+{
+    struct bitmap_run run = bitmap_longest_clear_run(&arena->used);
+    size_t first = arena->first_page + run.first;
+    arena_begin_change(arena);
+    arena_disown(arena, first, run.length);
+    arena_end_change(arena);
+    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(), first, run.length);
+    return run.length;
+}
+
+/* NULL: there is none of at least `run` pages. */
+static struct arena *with_longest_run(size_t run)
+{
+    for (size_t bucket = PAGE_HEAP_BUCKETS - 1; bucket >= run; bucket--)
+        if (!list_is_empty(&page_heap.buckets[bucket]))
+            return container_of(page_heap.buckets[bucket].next, struct arena, bucket_link);
+    return NULL;
+}
+
+size_t page_heap_give_up_free(size_t least_frames, size_t run)
+{
+    size_t given = 0;
+    struct arena *arena;
+    irq_state irq = spinlock_acquire(&page_heap.lock);
+    while (given < least_frames && (arena = with_longest_run(run)) != NULL)
+        given += give_up_run(arena);
+    spinlock_release(&page_heap.lock, irq);
+    return given;
 }
 
 /* ---- verify ---- */

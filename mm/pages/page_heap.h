@@ -15,7 +15,8 @@
  * adopted.
  *
  * Going back. An arena none of whose pages is used is *idle*. Idle arenas wait for the scavenger
- * (scavenger.h); windows of a run of more than an arena go back at once.
+ * (scavenger.h); windows of a run of more than an arena go back at once. Before the frame allocator
+ * refuses a frame, free pages of arenas in use go back as well.
  *
  * Locking. page_heap.lock guards arenas, buckets, the page map's content and the spans' extent.
  * Frames are asked for without it and given back under it.
@@ -79,6 +80,14 @@ bool page_heap_split(size_t page);
 
 /* Gives up to `arenas` idle arenas back, those idle longest first; returns the frames. */
 size_t page_heap_release_idle(size_t arenas);
+
+/*
+ * Gives free pages of arenas that are in use to the frame allocator, in runs of at least `run` (not
+ * 0), the longest first, until there are `least_frames`, or no more; returns how many. Their
+ * windows are no whole huge frames for as long as somebody has one of them: so for when frames
+ * would be refused otherwise.
+ */
+size_t page_heap_give_up_free(size_t least_frames, size_t run);
 
 void page_heap_verify(void);
 

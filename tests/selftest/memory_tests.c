@@ -114,6 +114,71 @@ TEST(memory_runs_out_for_mixed_sizes_with_everything_intact)
     }
 }
 
+/* All frames that are left, in a list through themselves. */
+static size_t take_all_frames(uint64_t *list)
+{
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    size_t frames = 0;
+    uint64_t frame;
+    while ((frame = quarry_frame_alloc(0)) != 0) {
+        *(uint64_t *)(setup.direct_map + frame) = *list;
+        *list = frame;
+        frames++;
+    }
+    return frames;
+}
+
+static void give_all_frames(uint64_t list)
+{
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    while (list != 0) {
+        uint64_t frame = list;
+        list = *(uint64_t *)(setup.direct_map + frame);
+        quarry_frame_free(frame, 0);
+    }
+}
+
+/* Every second span of all memory is free: no arena is idle, but frames are to be had, and when
+ * they are given back they are the heap's again. */
+TEST(memory_free_in_arenas_in_use_is_not_refused_to_frames)
+{
+    test_heap_fresh();
+    if (test_skip_large_machine())
+        return;
+    enum { PAGES = 10 };
+    size_t bytes = PAGES * QUARRY_FRAME_BYTES - (QUARRY_HARDEN > 0 ? 8 : 0);
+    size_t frames_before = quarry_frame_free_count();
+    struct chained *chain = NULL, *kept = NULL;
+    size_t count = take_all(bytes, &chain);
+    for (bool keep = true; chain != NULL; keep = !keep) {
+        struct chained *next = chain->next;
+        if (keep) {
+            chain->next = kept;
+            kept = chain;
+        } else {
+            quarry_free(chain);
+        }
+        chain = next;
+    }
+    test_heap_settle();
+    uint64_t list = 0;
+    size_t frames = take_all_frames(&list);
+    if (!EXPECT(frames + 64 > count / 2 * PAGES))
+        test_note("%zu pages are free, %zu frames were given", count / 2 * PAGES, frames);
+    EXPECT(quarry_alloc(bytes) == NULL);
+    quarry_verify();
+    give_all_frames(list);
+    size_t again = take_all(bytes, &kept);
+    EXPECT(again + 16 > count / 2);
+    quarry_verify();
+    give_all(kept);
+    test_heap_settle();
+    quarry_verify();
+    EXPECT(quarry_frame_free_count() == frames_before);
+}
+
 /* Frames asked for when the heap holds idle memory: the heap gives it up. */
 TEST(memory_idle_in_the_heap_is_not_refused_to_frames)
 {
@@ -124,23 +189,11 @@ TEST(memory_idle_in_the_heap_is_not_refused_to_frames)
     struct chained *chain = NULL;
     take_all(20000, &chain);
     give_all(chain);
-    size_t frames = 0;
     uint64_t list = 0;
-    struct quarry_setup setup;
-    platform_setup(&setup);
-    uint64_t frame;
-    while ((frame = quarry_frame_alloc(0)) != 0) {
-        *(uint64_t *)(setup.direct_map + frame) = list;
-        list = frame;
-        frames++;
-    }
+    size_t frames = take_all_frames(&list);
     /* What stays behind are this CPU's stacks and a few tables. */
     EXPECT(frames + 64 > frames_before);
-    while (list != 0) {
-        frame = list;
-        list = *(uint64_t *)(setup.direct_map + frame);
-        quarry_frame_free(frame, 0);
-    }
+    give_all_frames(list);
     quarry_verify();
 }
 
