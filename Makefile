@@ -89,7 +89,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count yardsticks figures preload
+.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count yardsticks fragmentation figures preload
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -383,16 +383,20 @@ $(MEASURE)/memory: $(call objects,$(MEASURE),$(filter-out tests/scaling/%,$(SCAL
 memory: $(MEASURE)/memory ## what memory is taken beyond what was asked for, against the goals
 	@$(MEASURE)/memory
 
+fragmentation: $(PRELOAD)/libquarry-preload.so $(PRELOAD)/fragmentation ## memory held over time while the mix of sizes changes, beside Debian's allocators; and a plot
+	@sh tests/deps.sh $(BENCH_PACKAGES)
+	@$(PYTHON) tests/bench/fragmentation.py --library $(PRELOAD)/libquarry-preload.so --program $(PRELOAD)/fragmentation --svg build/bench/fragmentation.svg
+
 scaling: $(SCALING)/scaling ## locks, atomics and cache lines moved, for a million operations on 1 to 64 CPUs
 	@$(SCALING)/scaling
 
 # The peers and the programs are Debian's, and installed when this is asked for.
 BENCH_PACKAGES := libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 redis-server redis-tools lua5.4 sqlite3 perl
 ROUNDS ?= 3
-$(PRELOAD)/workloads $(PRELOAD)/launch: $(PRELOAD)/%: tests/bench/%.c
+$(PRELOAD)/workloads $(PRELOAD)/launch $(PRELOAD)/fragmentation: $(PRELOAD)/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(SAY) LD '$@'
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) $(NO_BUILTIN_MALLOC) -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -I. $(WARNINGS) $(NO_BUILTIN_MALLOC) -pthread -o $@ $<
 
 bench: $(PRELOAD)/libquarry-preload.so $(PRELOAD)/workloads $(PRELOAD)/launch ## the hosted library beside Debian's allocators: time, memory (ROUNDS=3 T=case)
 	@sh tests/deps.sh $(BENCH_PACKAGES)

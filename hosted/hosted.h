@@ -33,6 +33,9 @@ _Static_assert(HOSTED_THREAD_CACHES >= 0 && HOSTED_THREAD_CACHES <= HOSTED_THREA
 /* The window, mapped by the first who asks; its start, physical address 0. */
 uintptr_t hosted_window(void);
 
+/* Gives Linux what it holds, for as long as nobody writes to it. */
+void hosted_memory_idle(void *start, size_t bytes);
+
 #define HOSTED_WINDOW_BYTES ((size_t)64 << 30)
 
 /* Memory begins where the frame allocator does not spare it for old devices. */

@@ -13,10 +13,14 @@
 
 #include "hosted/hosted.h"
 #include "mm/heap.h"
+#include "mm/pages/span.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 #define ALIGNMENT 16u /* of what is larger than a word: as <stddef.h>'s max_align_t */
+
+/* The largest size up to which glibc may keep what was freed as well. */
+#define HUGE_OBJECT_BYTES ((size_t)32 << 20)
 
 static void *checked(void *object)
 {
@@ -63,12 +67,23 @@ static bool is_ours(const void *object)
            HOSTED_WINDOW_BYTES - HOSTED_FIRST_BYTE;
 }
 
+/* Quarry keeps the frames of what is so large that nobody may want them soon: they go to Linux. */
+static void give_back_pages(void *object)
+{
+    const struct span *span = span_of_address(object);
+    if (span != NULL && (uintptr_t)object == span_address(span) &&
+        span->pages >= HUGE_OBJECT_BYTES / FRAME_BYTES)
+        hosted_memory_idle(object, span->pages * FRAME_BYTES);
+}
+
 static SLOW void free_slow(void *object)
 {
     if (object == NULL || !is_ours(object))
         return;
     int error = errno; /* free() leaves it alone */
     hosted_enter();
+    if (page_map_class(object) == 0)
+        give_back_pages(object);
     quarry_free(object);
     hosted_leave();
     errno = error;

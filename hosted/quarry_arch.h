@@ -39,6 +39,7 @@ struct hosted_thread {
     unsigned number;
     enum hosted_state state;
     unsigned endings; /* how often its destructor ran */
+    unsigned misses;  /* calls that went by the slow paths */
     unsigned claimed; /* HOSTED_SHARING and masked: the machine's CPU that it has */
 };
 

@@ -26,6 +26,7 @@
 
 #define ENDINGS_MAX (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
 #define ROUNDS_AWAKE 64u
+#define SCAVENGE_MISSES 512u /* a step is some thousand instructions */
 
 static void *door[2] = {NULL, QUARRY_STACK_END};
 
@@ -127,6 +128,7 @@ static void start(void)
         .region_count = 1,
         .direct_map = hosted_window(),
         .cpus = threads_end + sharable,
+        .memory_idle = hosted_memory_idle,
     };
     if (quarry_init(&setup) != QUARRY_OK)
         quarry_port_panic("quarry: the heap could not be set up");
@@ -160,8 +162,16 @@ void hosted_enter(void)
         pthread_mutex_lock(&bare_lock);
 }
 
+/* A thread that runs long enough does the scavenger's work, so that nobody has to be asked to. */
+static void scavenge_sometimes(void)
+{
+    if (++hosted_thread.misses % SCAVENGE_MISSES == 0)
+        quarry_scavenge_step();
+}
+
 void hosted_leave(void)
 {
+    scavenge_sometimes();
     if (unlikely(hosted_thread.state == HOSTED_BARE))
         pthread_mutex_unlock(&bare_lock);
 }

@@ -46,3 +46,10 @@ uintptr_t hosted_window(void)
     start = ((uintptr_t)window + GIB - 1) & ~(GIB - 1);
     return start;
 }
+
+void hosted_memory_idle(void *start, size_t bytes)
+{
+    int error = errno;
+    madvise(start, bytes, MADV_DONTNEED); /* where it fails, memory stays resident */
+    errno = error;
+}

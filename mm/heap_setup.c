@@ -76,6 +76,7 @@ enum quarry_status quarry_init(const struct quarry_setup *setup)
     heap.boot_bytes = boot_memory_close(&boot);
     heap.interrupt_cpu = setup->interrupt_cpu;
     frames.direct_map = setup->direct_map;
+    frames.memory_idle = setup->memory_idle;
     frames.last_frame = (frames.allocator.child_count << CHILD_SHIFT) - 1;
     heap_offer_idle_memory();
     frame_allocator_open(&frames.allocator);

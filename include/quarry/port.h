@@ -130,6 +130,16 @@ struct quarry_setup {
      */
     void (*set_access)(void *page, bool accessible);
 
+    /*
+     * Optional (NULL: nobody is told): the scavenger gives this memory back to the frame allocator;
+     * nobody has it now, and its contents are not needed. A kernel under a hypervisor, or a
+     * program, may tell its host, as free page reporting does. What is freed as frames, and
+     * objects of more than 2 MiB, are not reported: they may be wanted again at once. Called with
+     * interrupts off and a lock held; must not call Quarry. `start` and `bytes` are multiples of
+     * 4096; the memory may be written again as soon as the call returns.
+     */
+    void (*memory_idle)(void *start, size_t bytes);
+
     /* Optional: random bits, at levels of hardening from 1 on: they make fences unpredictable, and
      * the order of slots. 0: the same at each start. */
     uint64_t seed;

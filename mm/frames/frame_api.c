@@ -121,6 +121,13 @@ void quarry_frame_free_range(uint64_t physical, size_t count)
                                frame_of(physical, count), count);
 }
 
+void frames_give_range(size_t first, size_t count, bool retire)
+{
+    if (retire && frames.memory_idle != NULL)
+        frames.memory_idle(frame_address(first), count * FRAME_BYTES);
+    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(), first, count);
+}
+
 size_t quarry_frame_free_count(void)
 {
     return frame_allocator_free_count(&frames.allocator) + frame_caches_held();

@@ -17,6 +17,7 @@ struct frames {
     /* Set by the heap: gives idle memory back that may help somebody who wants `run` frames in a
      * row; returns the number of frames, 0 when there is no more. No lock is held. */
     size_t (*reclaim)(size_t run);
+    void (*memory_idle)(void *start, size_t bytes); /* the port's; NULL: it has none */
 };
 
 extern struct frames frames;
@@ -42,6 +43,9 @@ static inline void *frame_take_page(void)
     size_t frame = frame_allocator_alloc(&frames.allocator, quarry_port_cpu_number(), 0);
     return frame != NO_FRAME ? frame_address(frame) : NULL;
 }
+
+/* Frames in a row that were the heap's go back; the port is told, if `retire`. */
+void frames_give_range(size_t first, size_t count, bool retire);
 
 /* As a range, for the page may have been part of a huge frame (page_heap_lend_page()). */
 static inline void frame_give_page(void *page)

@@ -77,14 +77,12 @@ struct arena *arena_adopt(size_t first_page, size_t pages, bool needs_table)
     return arena;
 }
 
-void arena_release(struct arena *arena)
+void arena_release(struct arena *arena, bool retire)
 {
     QUARRY_ASSERT(arena_is_idle(arena));
-    unsigned cpu = quarry_port_cpu_number();
     struct bitmap_run run = bitmap_next_clear_run(&arena->used, 0);
     while (run.length != 0) {
-        frame_allocator_free_range(&frames.allocator, cpu, arena->first_page + run.first,
-                                   run.length);
+        frames_give_range(arena->first_page + run.first, run.length, retire);
         run = bitmap_next_clear_run(&arena->used, run.first + run.length);
     }
     record_destroy(arena);

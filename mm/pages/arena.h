@@ -62,8 +62,9 @@ extern struct metadata_pool arena_pool;
  */
 struct arena *arena_adopt(size_t first_page, size_t pages, bool needs_table);
 
-/* Gives every owned frame back, and the record. No page is in a span; the arena is on no list. */
-void arena_release(struct arena *arena);
+/* Gives every owned frame back, and the record; the port is told if `retire`. No page is in a span;
+ * the arena is on no list. */
+void arena_release(struct arena *arena, bool retire);
 
 /* Gives the sole span's arena a table, each entry that span. False: no memory. */
 bool arena_split(struct arena *arena);

@@ -85,11 +85,12 @@ static void arena_end_change(struct arena *arena)
     page_heap.busy_peak = max_u64(page_heap.busy_peak, page_heap.arenas - page_heap.idle_arenas);
 }
 
-static void arena_drop(struct arena *arena)
+/* `retire`: its memory was idle for long, so the port is told. */
+static void arena_drop(struct arena *arena, bool retire)
 {
     arena_begin_change(arena);
     page_heap.arenas--;
-    arena_release(arena);
+    arena_release(arena, retire);
 }
 
 /* ---- frames become pages; the lock is held ---- */
@@ -131,7 +132,7 @@ static void free_piece(size_t first, size_t pages, bool eager)
     arena_mark_free(arena, first, pages);
     arena_end_change(arena);
     if (arena_is_idle(arena) && (eager || arena->table == NULL))
-        arena_drop(arena);
+        arena_drop(arena, false);
 }
 
 static void free_pieces(size_t first, size_t pages)
@@ -347,7 +348,7 @@ size_t page_heap_release_idle(size_t arenas)
     for (size_t i = 0; i < arenas && !list_is_empty(&page_heap.idle); i++) {
         struct arena *arena = container_of(page_heap.idle.previous, struct arena, idle_link);
         released += arena->owned_pages;
-        arena_drop(arena);
+        arena_drop(arena, true);
     }
     spinlock_release(&page_heap.lock, irq);
     return released;
@@ -361,7 +362,7 @@ static size_t give_up_run(struct arena *arena)
     arena_begin_change(arena);
     arena_disown(arena, first, run.length);
     arena_end_change(arena);
-    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(), first, run.length);
+    frames_give_range(first, run.length, true);
     return run.length;
 }
 

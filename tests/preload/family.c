@@ -395,6 +395,42 @@ static void trim(void)
     EXPECT(malloc_trim(0) == 0);
 }
 
+static size_t resident_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    size_t all = 0, resident = 0;
+    EXPECT(file != NULL && fscanf(file, "%zu %zu", &all, &resident) == 2);
+    if (file != NULL)
+        fclose(file);
+    return resident * 4096;
+}
+
+enum { PEAK = 40000, PEAK_BYTES = 2000 };
+
+/* What a peak of small objects took, and what one huge object took, Linux has back after a while
+ * of other work. */
+static void memory_goes_back(void)
+{
+    static void *objects[PEAK];
+    size_t before = resident_bytes();
+    char *huge = call_malloc(100 << 20);
+    memset(huge, 1, 100 << 20);
+    for (unsigned i = 0; i < PEAK; i++)
+        memset(objects[i] = call_malloc(PEAK_BYTES), 1, PEAK_BYTES);
+    size_t most = resident_bytes() - before;
+    EXPECT(most > (100 << 20)); /* what earlier tests have left may serve a part of it */
+    call_free(huge);
+    for (unsigned i = 0; i < PEAK; i++)
+        call_free(objects[i]);
+    for (unsigned round = 0; round < 100; round++) {
+        for (unsigned i = 0; i < PEAK / 10; i++)
+            objects[i] = call_malloc(64);
+        for (unsigned i = 0; i < PEAK / 10; i++)
+            call_free(objects[i]);
+    }
+    EXPECT(resident_bytes() - before < most / 10);
+}
+
 int main(void)
 {
     run("is loaded", is_loaded);
@@ -407,6 +443,7 @@ int main(void)
     run("preempted on one CPU", preempted_on_one_cpu);
     run("forks", forks);
     run("misuse", misuse);
+    run("memory goes back", memory_goes_back);
     run("trim", trim);
     printf("%u passed, %u failed\n", passed, failed);
     return failed != 0;

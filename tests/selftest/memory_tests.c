@@ -440,6 +440,33 @@ TEST(scavenge_tells_how_many_frames)
     EXPECT(quarry_scavenge() == 0);
 }
 
+static uintptr_t idle_start;
+static size_t idle_bytes;
+
+static void note_idle(void *start, size_t bytes)
+{
+    idle_start = (uintptr_t)start;
+    idle_bytes += bytes;
+}
+
+TEST(scavenge_tells_the_port_what_is_idle)
+{
+    test_heap_fresh();
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    setup.memory_idle = note_idle;
+    platform_forget_caches();
+    REQUIRE(quarry_init(&setup) == QUARRY_OK && quarry_cpu_online(0) == QUARRY_OK);
+    void *small = quarry_alloc(100);
+    uintptr_t arena = round_down((uintptr_t)small, 2 * MIB);
+    idle_bytes = 0;
+    quarry_free(small);
+    EXPECT(idle_bytes == 0);
+    size_t frames = quarry_scavenge();
+    EXPECT(frames == 512 && idle_bytes == 2 * MIB && idle_start == arena);
+    test_heap_fresh();
+}
+
 /* Caches that nobody uses any more must not keep the arenas of what they hold. */
 TEST(scavenge_steps_give_a_peak_back)
 {
