@@ -32,7 +32,6 @@
 #include "tests/framework/test.h"
 #include "tests/stress/stress.h"
 
-#define TIMER_HERTZ 100u
 #define CPU_DEADLINE_MS 1000u
 #define KEY_WAIT_SECONDS 3600u
 
@@ -186,8 +185,7 @@ static void start_cpus(void)
     unsigned wanted = cpus_wanted();
     unsigned silent = 0;
     for (unsigned i = 1; i < wanted; i++) {
-        if (smp_start(handoff->cpus.apic_ids[i], CPU_DEADLINE_MS,
-                      options.no_timer ? 0 : TIMER_HERTZ))
+        if (smp_start(handoff->cpus.apic_ids[i], CPU_DEADLINE_MS, options.timer_hertz))
             continue;
         silent++;
         console_print("not ok: the CPU with APIC id %u does not answer and is left out\n",
@@ -261,8 +259,8 @@ static void on_own_stack(void *argument)
     test_heap_fresh();
     report_memory(guest_reclaimed_frames());
     apic_timer_calibrate();
-    if (!options.no_timer)
-        apic_timer_start(TIMER_HERTZ);
+    if (options.timer_hertz > 0)
+        apic_timer_start(options.timer_hertz);
     interrupts_on();
     start_cpus();
     break_something();

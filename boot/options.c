@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#define TIMER_HERTZ 100u
+
 static bool is_end(char c)
 {
     return c == 0 || c == ' ';
@@ -49,7 +51,9 @@ static void take_word(struct options *options, const char *word)
     else if (word_is(word, "cpus=", &value))
         options->cpus = number(value);
     else if (word_is(word, "notimer", &value))
-        options->no_timer = true;
+        options->timer_hertz = 0;
+    else if (word_is(word, "timer=", &value))
+        options->timer_hertz = number(value);
     else if (word_is(word, "bench", &value))
         options->bench = true;
     else if (word_is(word, "yardsticks", &value))
@@ -64,7 +68,7 @@ static void take_word(struct options *options, const char *word)
 
 struct options options_parse(const char *text)
 {
-    struct options options = {0};
+    struct options options = {.timer_hertz = TIMER_HERTZ};
     while (*text != 0) {
         if (*text == ' ') {
             text++;

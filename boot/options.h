@@ -6,6 +6,7 @@
  *     stress=SECONDS  the stress loops share so many seconds, instead of a fixed number of rounds
  *     cpus=N          use no more than N CPUs
  *     notimer         no timer interrupts
+ *     timer=HERTZ     timer interrupts a second on each CPU, instead of 100
  *     bench           print what allocation costs, in instructions under -icount
  *     yardsticks      the same beside simple allocators, by the number of free blocks
  *     debug           wait at the start until a debugger sets debugger_attached
@@ -22,7 +23,7 @@ struct options {
     char fault[16];
     unsigned stress_seconds;
     unsigned cpus;
-    bool no_timer;
+    unsigned timer_hertz; /* 0: no timer */
     bool bench;
     bool yardsticks;
     bool debug;

@@ -38,6 +38,9 @@ MATRIX = [
     ("2 cpus of 4, no timer, 256 MiB, q35, max", 4, "256M", "q35", "max", "cpus=2 notimer"),
     ("4 cpus, one of them silent, 256 MiB, q35, max", 4, "256M", "q35", "max", "fault=cpu"),
 ]
+# An instruction takes a nanosecond here, and every second interrupt allocates and frees.
+INTERRUPTED = ("guest: stress, an interrupt every 500 instructions", 1, "256M", "q35", "max",
+               "tests=stress stress=1 timer=2000000")
 # What must end badly, and what it must say: (name, options, text, exit status or None for killed).
 FAULTS = [
     ("a page fault is reported", "tests=none fault=page",
@@ -90,10 +93,10 @@ def run_program(name, command):
     return result
 
 
-def run_guest(options, name, smp, memory, machine, cpu, arguments, image=None):
+def run_guest(options, name, smp, memory, machine, cpu, arguments, image=None, icount=False):
     result = Result(name)
     words = f"{arguments} tests={options.filter}" if options.filter else arguments
-    guest = Guest(image or options.image, smp, memory, words, machine, cpu, options.accel)
+    guest = Guest(image or options.image, smp, memory, words, machine, cpu, options.accel, icount)
     status = guest.run(GUEST_DEADLINE)
     result.output = guest.output
     counted = count(result, guest.output)
@@ -181,6 +184,8 @@ def jobs(options):
         for image in options.variant:
             name = f"guest: {pathlib.Path(image).parent.name}, 4 cpus, 256 MiB, q35, max"
             yield name, lambda n, i: run_guest(options, n, 4, "256M", "q35", "max", "", i), (image,)
+        if options.accel == "tcg" and not options.filter:
+            yield INTERRUPTED[0], lambda n, *a: run_guest(options, n, *a, icount=True), INTERRUPTED[1:]
         for name, *rest in FAULTS if not options.filter else []:
             yield f"guest: {name}", lambda n, *a: run_fault(options, n, *a), tuple(rest)
         if not options.filter:
