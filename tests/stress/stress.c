@@ -86,8 +86,8 @@ static void run_loop(const char *name, void (*work)(void *argument), struct loop
     platform_run(loop->cpus, work, loop);
     platform_on_tick(NULL);
     uint64_t elapsed = platform_milliseconds() - start;
-    test_note("%s: %lu operations on %u cpus in %lu ms, %u interrupts, half of which allocate", name,
-              (unsigned long)loop->operations, loop->cpus, (unsigned long)elapsed,
+    test_note("%s: %lu operations on %u cpus in %lu ms, %u interrupts, half of which allocate",
+              name, (unsigned long)loop->operations, loop->cpus, (unsigned long)elapsed,
               atomic_load_relaxed(&interrupts));
     quarry_verify();
     if (loop->clean_up != NULL)
