@@ -21,6 +21,6 @@
 
 /* frames: the highest number that a frame may have. Which of a CPU's stacks holds single frames. */
 #define QUARRY_LAYOUT_FRAMES_LAST 0
-#define QUARRY_LAYOUT_FRAME_STACK 127
+#define QUARRY_LAYOUT_FRAME_STACK 191
 
 #endif

@@ -58,7 +58,7 @@ extern "C" {
 
 /* Stacks of a CPU: one for each size class there may ever be, class 0 among them; the last one is
  * for single frames. */
-#define QUARRY_CPU_STACKS 128
+#define QUARRY_CPU_STACKS 192
 
 /* What stands above a stack's last place: not an object's address, and not NULL. */
 #define QUARRY_STACK_END_WORD 1

@@ -5,9 +5,9 @@
     size_classes.py            prints the header
     size_classes.py --check    exits 1 unless the committed header is what this prints
 
-Sizes: steps of 8 bytes up to 128, then 8 steps per doubling up to 1 MiB. So at most 12.5% of an
-object above 128 bytes is rounding, and every power of two is a class. From 32 KiB on the steps are
-whole pages, so a table by pages is enough to look them up.
+Sizes: steps of 8 bytes up to 128, then 16 steps per doubling up to 32 KiB and 8 up to 1 MiB. So at
+most 6.25% of an object above 128 bytes is rounding, 12.5% above 32 KiB, and every power of two is a
+class. From 32 KiB on the steps are whole pages, so a table by pages is enough to look them up.
 
 Pages of a span: above 32 KiB those of its one object. Else the fewest for which, in this order of
 importance,
@@ -33,7 +33,8 @@ def sizes():
     yield from range(8, 129, 8)
     base = 128
     while base < LARGEST:
-        yield from range(base + base // 8, 2 * base + 1, base // 8)
+        step = base // 16 if base < LOOKUP_LARGEST else base // 8
+        yield from range(base + step, 2 * base + 1, step)
         base *= 2
 
 
