@@ -26,6 +26,8 @@
 
 #define ENDINGS_MAX (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
 #define ROUNDS_AWAKE 64u
+#define THREADS_PER_CPU                                                                            \
+    4u /* with a cache of their own: tables for more are wasted on small machines */
 #define SCAVENGE_MISSES 512u /* a step is some thousand instructions */
 
 static void *door[2] = {NULL, QUARRY_STACK_END};
@@ -122,7 +124,8 @@ static void start(void)
                                                        HOSTED_WINDOW_BYTES - HOSTED_FIRST_BYTE,
                                                        QUARRY_MEMORY_USABLE};
     unsigned sharable = sharing_count();
-    threads_end = 1 + (sharable > 0 ? HOSTED_THREAD_CACHES : HOSTED_THREADS_MAX);
+    threads_end = 1 + (sharable > 0 ? min_u64(HOSTED_THREAD_CACHES, THREADS_PER_CPU * sharable)
+                                    : HOSTED_THREADS_MAX);
     const struct quarry_setup setup = {
         .regions = &memory,
         .region_count = 1,

@@ -10,11 +10,15 @@
 #include <quarry_arch.h>
 
 #include "arch/linux/host.h"
+#include "lib/bits.h"
 
 #define LINE_BYTES 64u
+#define CPUS 64u
 #define STACK_BYTES ((uintptr_t)8 << 20)
 #define OTHER_LINES ((size_t)1 << 20) /* of the program's data: a table by address */
 #define OTHER_LOCKS 4096u
+#define HOLDS_REMEMBERED 512u
+#define MOVE_TICKS 50u /* as many hits take as long as a line from another core, about */
 
 struct counts counts;
 
@@ -25,10 +29,17 @@ static struct {
     uintptr_t line;
     uint64_t holders;
 } others[OTHER_LINES];
-static struct {
-    const volatile void *lock;
+struct hold {
     unsigned cpu;
-} last_takers[OTHER_LOCKS];
+    uint64_t from, to; /* by its clock; [from, to) */
+};
+struct lock_history {
+    const volatile void *lock;
+    size_t takings;
+    struct hold holds[HOLDS_REMEMBERED]; /* the latest, in a ring */
+};
+static struct lock_history histories[OTHER_LOCKS];
+static uint64_t clocks[CPUS];
 static unsigned playing;
 static uintptr_t stack_top;
 
@@ -53,6 +64,15 @@ void lines_be_cpu(unsigned cpu)
 {
     playing = cpu;
     linux_be_cpu(cpu);
+}
+
+void lines_begin_round(void)
+{
+    uint64_t latest = 0;
+    for (unsigned cpu = 0; cpu < CPUS; cpu++)
+        latest = max_u64(latest, clocks[cpu]);
+    for (unsigned cpu = 0; cpu < CPUS; cpu++)
+        clocks[cpu] = latest;
 }
 
 /* ---- who holds a line ---- */
@@ -89,6 +109,7 @@ static void access_line(uintptr_t address, bool writes)
     uint64_t self = (uint64_t)1 << playing;
     bool moves = writes ? (*holders & ~self) != 0 : *holders != 0 && !(*holders & self);
     counts.moves += moves;
+    clocks[playing] += moves ? MOVE_TICKS : 1;
     *holders = writes ? self : *holders | self;
 }
 
@@ -101,18 +122,53 @@ static void access_bytes(const volatile void *at, size_t bytes, bool writes)
         access_line(line * LINE_BYTES, writes);
 }
 
-/* Locks, and nothing else, are single bytes that are exchanged. */
-static void count_taking(const volatile void *lock)
+/* ---- locks: they, and nothing else, are single bytes that are exchanged ---- */
+
+static struct lock_history *history_of(const volatile void *lock)
 {
     size_t place = ((uintptr_t)lock * 0x9e3779b97f4a7c15u) >> 52;
-    while (last_takers[place % OTHER_LOCKS].lock != NULL &&
-           last_takers[place % OTHER_LOCKS].lock != lock)
+    while (histories[place % OTHER_LOCKS].lock != NULL &&
+           histories[place % OTHER_LOCKS].lock != lock)
         place++;
+    return &histories[place % OTHER_LOCKS];
+}
+
+static struct hold *latest_hold(struct lock_history *history)
+{
+    return &history->holds[(history->takings - 1) % HOLDS_REMEMBERED];
+}
+
+/* Whose hold of the lock this CPU's clock is in; NULL: nobody's. */
+static const struct hold *held_now(const struct lock_history *history)
+{
+    uint64_t now = clocks[playing];
+    for (size_t i = 0; i < HOLDS_REMEMBERED && i < history->takings; i++) {
+        const struct hold *hold = &history->holds[i];
+        if (hold->cpu != playing && hold->from <= now && now < hold->to)
+            return hold;
+    }
+    return NULL;
+}
+
+static void note_taking(const volatile void *lock)
+{
+    struct lock_history *history = history_of(lock);
+    const struct hold *held;
     counts.takings++;
-    counts.handovers += last_takers[place % OTHER_LOCKS].lock == lock &&
-                        last_takers[place % OTHER_LOCKS].cpu != playing;
-    last_takers[place % OTHER_LOCKS].lock = lock;
-    last_takers[place % OTHER_LOCKS].cpu = playing;
+    counts.handovers += history->takings > 0 && latest_hold(history)->cpu != playing;
+    counts.contended += held_now(history) != NULL;
+    while ((held = held_now(history)) != NULL)
+        clocks[playing] = held->to;
+    history->lock = lock;
+    history->takings++;
+    *latest_hold(history) = (struct hold){playing, clocks[playing], clocks[playing] + 1};
+}
+
+static void note_release(const volatile void *lock)
+{
+    struct lock_history *history = history_of(lock);
+    if (history->lock == lock)
+        latest_hold(history)->to = clocks[playing];
 }
 
 /* ---- what the compiler calls ---- */
@@ -189,7 +245,7 @@ PLAIN(16)
         access_bytes(at, sizeof *at, true);                                                        \
         counts.atomics++;                                                                          \
         if ((bits) == 8)                                                                           \
-            count_taking(at);                                                                      \
+            note_taking(at);                                                                       \
         return builtin(at, value, __ATOMIC_SEQ_CST);                                               \
     }
 
@@ -209,6 +265,8 @@ PLAIN(16)
         (void)order;                                                                               \
         access_bytes(at, sizeof *at, true);                                                        \
         *at = value;                                                                               \
+        if ((bits) == 8)                                                                           \
+            note_release(at);                                                                      \
     }                                                                                              \
     int __tsan_atomic##bits##_compare_exchange_strong(volatile type *at, type *expected,           \
                                                       type desired, int order, int other)          \

@@ -13,8 +13,13 @@
  *
  * What is the program's own, its stack and its registers, does not count; nor does a line that
  * nobody held before, for it comes from memory. Instructions of other CPUs do not come in between
- * those of one operation: so what is counted does not vary, and no lock is ever found held. What
- * tells of contention is a lock that is taken by another CPU than the last time.
+ * those of one operation, so what is counted does not vary.
+ *
+ * Time: each CPU has a clock that goes on by one for an access to a line that it holds, and by
+ * MOVE_TICKS for one that moves. A lock that another CPU held at that time, by its own clock, is
+ * contended: the taker's clock goes on to when it was let go. The CPUs take turns, and all begin
+ * each round of turns at the same time, when the slowest has ended the one before: more contention
+ * than that load can have.
  */
 #ifndef TESTS_SCALING_LINES_H
 #define TESTS_SCALING_LINES_H
@@ -25,6 +30,7 @@
 struct counts {
     unsigned long takings;   /* of locks */
     unsigned long handovers; /* of them by another CPU than the last */
+    unsigned long contended; /* of them while another CPU had it */
     unsigned long atomics;   /* instructions that read, change and write at once */
     unsigned long moves;     /* of lines between CPUs */
 };
@@ -36,5 +42,8 @@ void lines_begin(uintptr_t start, size_t bytes);
 
 /* Accesses are those of this CPU (0 to 63) from now on. */
 void lines_be_cpu(unsigned cpu);
+
+/* All CPUs' clocks are as far as the one that is furthest. */
+void lines_begin_round(void);
 
 #endif
