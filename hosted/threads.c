@@ -26,8 +26,9 @@
 
 #define ENDINGS_MAX (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
 #define ROUNDS_AWAKE 64u
-#define THREADS_PER_CPU                                                                            \
-    4u /* with a cache of their own: tables for more are wasted on small machines */
+
+/* With a cache of their own: tables for more would be wasted on a small machine. */
+#define THREADS_PER_CPU 4u
 #define SCAVENGE_MISSES 512u /* a step is some thousand instructions */
 
 static void *door[2] = {NULL, QUARRY_STACK_END};
@@ -118,14 +119,20 @@ static void become_live(void)
         become_bare();
 }
 
+static unsigned threads_with_caches(unsigned sharable)
+{
+    if (sharable == 0)
+        return HOSTED_THREADS_MAX;
+    return (unsigned)min_u64(HOSTED_THREAD_CACHES, THREADS_PER_CPU * sharable);
+}
+
 static void start(void)
 {
     static const struct quarry_memory_region memory = {HOSTED_FIRST_BYTE,
                                                        HOSTED_WINDOW_BYTES - HOSTED_FIRST_BYTE,
                                                        QUARRY_MEMORY_USABLE};
     unsigned sharable = sharing_count();
-    threads_end = 1 + (sharable > 0 ? min_u64(HOSTED_THREAD_CACHES, THREADS_PER_CPU * sharable)
-                                    : HOSTED_THREADS_MAX);
+    threads_end = 1 + threads_with_caches(sharable);
     const struct quarry_setup setup = {
         .regions = &memory,
         .region_count = 1,
