@@ -89,7 +89,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count yardsticks fragmentation figures preload
+.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count yardsticks fragmentation dist figures preload
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -237,9 +237,9 @@ VARIANT_PROGRAMS := $(foreach level,1 2,--host $(HOST)-harden$(level)/run-tests 
    --explore $(EXPLORE)-harden$(level)/explore)
 endif
 
-test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD_LIBRARIES) $(PRELOAD)/family $(if $(HARDENED),,$(SCALING)/scaling) ## all tests: host, sanitizers, guest; ends with a count
+test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD_LIBRARIES) $(PRELOAD)/family dist $(if $(HARDENED),,$(SCALING)/scaling) ## all tests: host, sanitizers, guest; ends with a count
 	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore $(VARIANT_PROGRAMS) \
-	   --model tests/model/check.sh $(addprefix --preload ,$(PRELOAD_LIBRARIES)) $(if $(HARDENED),,--scaling $(SCALING)/scaling) --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
+	   --model tests/model/check.sh --dist dist $(addprefix --preload ,$(PRELOAD_LIBRARIES)) $(if $(HARDENED),,--scaling $(SCALING)/scaling) --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
 	   --filter "$(T)" $(patsubst %,--variant %/quarry.img,$(VARIANT_IMAGES))
 
 test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
@@ -247,6 +247,14 @@ test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
 
 test-qemu: image ## the boot matrix: CPUs, memory sizes, machines (T=substring)
 	@$(PYTHON) tests/run.py --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) --filter "$(T)"
+
+# The allocator as one pair of files.
+DIST_SOURCES := $(wildcard include/quarry/*.h lib/*.[ch] mm/*.[ch] mm/*/*.[ch]) arch/x86_64/quarry_arch.h arch/x86_64/fast_path.c
+dist/quarry.c dist/quarry.h &: tools/dist.py $(DIST_SOURCES)
+	$(SAY) DIST 'dist/quarry.c dist/quarry.h'
+	$(Q)$(PYTHON) tools/dist.py dist
+
+dist: dist/quarry.c dist/quarry.h ## dist/quarry.c and dist/quarry.h: all that a kernel needs
 
 # The malloc family of Linux programs, for measurements beside other allocators.
 PRELOAD_SOURCES := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) $(sort $(wildcard hosted/*.c))
@@ -420,6 +428,6 @@ format: ## let clang-format have its way
 	clang-format -i $(FORMATTED)
 
 clean: ## remove everything built
-	rm -rf build
+	rm -rf build dist
 
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -169,6 +169,8 @@ def jobs(options):
             [program, f"T={options.filter}", "bound=2"] + effort,)
     if options.model and not options.filter:
         yield "models", run_program, (["sh", options.model, "build/model"],)
+    if options.dist and not options.filter:
+        yield "one pair of files", run_program, (["sh", "tests/dist/check.sh", options.dist],)
     if options.scaling and not options.filter:
         yield "scaling", run_program, ([options.scaling],)
     for library in options.preload if not options.filter else []:
@@ -213,7 +215,7 @@ def timed(work, name, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("image", "elf", "model", "scaling"):
+    for name in ("image", "elf", "model", "scaling", "dist"):
         parser.add_argument(f"--{name}")
     for name in ("host", "asan", "tsan", "explore", "preload"):
         parser.add_argument(f"--{name}", action="append", default=[],
