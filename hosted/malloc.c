@@ -106,6 +106,23 @@ EXPORT void *calloc(size_t count, size_t bytes)
     return object;
 }
 
+/*
+ * Quarry keeps an object only within its class, for a sized free to be checked (decision 002). There
+ * is none in this family: so a small object stays as long as it fills half of its slot, and one
+ * that grows gets an eighth more than it had.
+ */
+static bool stays(const void *object, size_t *bytes)
+{
+    unsigned size_class = page_map_class(object);
+    if (QUARRY_HARDEN || size_class == 0)
+        return false;
+    size_t room = size_classes[size_class].bytes;
+    if (*bytes <= room)
+        return *bytes > room / 2;
+    *bytes = max_u64(*bytes, room + room / 8);
+    return false;
+}
+
 EXPORT void *realloc(void *object, size_t bytes)
 {
     if (object == NULL)
@@ -114,6 +131,8 @@ EXPORT void *realloc(void *object, size_t bytes)
         free(object);
         return NULL;
     }
+    if (stays(object, &bytes))
+        return object;
     hosted_enter();
     void *resized = quarry_realloc(object, rounded(bytes));
     hosted_leave();

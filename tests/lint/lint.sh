@@ -34,7 +34,7 @@ tidy() {
     # shellcheck disable=SC2086 # the flags are meant to be split
     { printf '%s\n' lib/*.c mm/*.c mm/*/*.c arch/x86_64/*.c boot/*.c |
         xargs -P 2 -n 6 sh -c 'clang-tidy --quiet "$@" -- '"$guest_flags"' 2>/dev/null' tidy &&
-    printf '%s\n' arch/linux/*.c $(ls tests/*/*.c | grep -v '^tests/explore/') |
+    printf '%s\n' arch/linux/*.c $(ls tests/*/*.c | grep -v '^tests/explore/\|^tests/dist/') |
         xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- '"$host_flags"' 2>/dev/null' tidy &&
     printf '%s\n' mm/guard/*.c mm/pages/span_hardened.c mm/objects/quarantine.c mm/stats/leaks.c |
         xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- -DQUARRY_HARDEN=2 '"$host_flags"' 2>/dev/null' tidy &&
