@@ -107,9 +107,9 @@ EXPORT void *calloc(size_t count, size_t bytes)
 }
 
 /*
- * Quarry keeps an object only within its class, for a sized free to be checked (decision 002). There
- * is none in this family: so a small object stays as long as it fills half of its slot, and one
- * that grows gets an eighth more than it had.
+ * Quarry keeps an object only within its class, for a sized free to be checked (decision 002).
+ * There is none in this family: so a small object stays as long as it fills half of its slot, and
+ * one that grows gets an eighth more than it had.
  */
 static bool stays(const void *object, size_t *bytes)
 {
