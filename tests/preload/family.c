@@ -422,7 +422,7 @@ static void memory_goes_back(void)
     call_free(huge);
     for (unsigned i = 0; i < PEAK; i++)
         call_free(objects[i]);
-    for (unsigned round = 0; round < 100; round++) {
+    for (unsigned round = 0; round < 5000 && resident_bytes() - before >= most / 10; round++) {
         for (unsigned i = 0; i < PEAK / 10; i++)
             objects[i] = call_malloc(64);
         for (unsigned i = 0; i < PEAK / 10; i++)
