@@ -40,7 +40,7 @@ MATRIX = [
 ]
 # An instruction takes a nanosecond here, and every second interrupt allocates and frees.
 INTERRUPTED = ("guest: stress, an interrupt every 500 instructions", 1, "256M", "q35", "max",
-               "tests=stress stress=1 timer=2000000")
+               "tests=stress timer=2000000")
 # What must end badly, and what it must say: (name, options, text, exit status or None for killed).
 FAULTS = [
     ("a page fault is reported", "tests=none fault=page",
