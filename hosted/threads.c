@@ -29,7 +29,7 @@
 
 /* With a cache of their own: tables for more would be wasted on a small machine. */
 #define THREADS_PER_CPU 4u
-#define SCAVENGE_MISSES 512u /* a step is some thousand instructions */
+#define SCAVENGE_MISSES 4096u /* a step is some thousand instructions */
 
 static void *door[2] = {NULL, QUARRY_STACK_END};
 
