@@ -111,16 +111,9 @@ EXPORT void *calloc(size_t count, size_t bytes)
  * There is none in this family: so a small object stays as long as it fills half of its slot, and
  * one that grows gets an eighth more than it had.
  */
-static bool stays(const void *object, size_t *bytes)
+static bool stays(size_t bytes, size_t room)
 {
-    unsigned size_class = page_map_class(object);
-    if (QUARRY_HARDEN || size_class == 0)
-        return false;
-    size_t room = size_classes[size_class].bytes;
-    if (*bytes <= room)
-        return *bytes > room / 2;
-    *bytes = max_u64(*bytes, room + room / 8);
-    return false;
+    return bytes <= room && bytes > room / 2;
 }
 
 EXPORT void *realloc(void *object, size_t bytes)
@@ -131,8 +124,14 @@ EXPORT void *realloc(void *object, size_t bytes)
         free(object);
         return NULL;
     }
-    if (stays(object, &bytes))
-        return object;
+    unsigned size_class = page_map_class(object);
+    if (!QUARRY_HARDEN && size_class != 0) {
+        size_t room = size_classes[size_class].bytes;
+        if (stays(bytes, room))
+            return object;
+        if (bytes > room)
+            bytes = max_u64(bytes, room + room / 8);
+    }
     hosted_enter();
     void *resized = quarry_realloc(object, rounded(bytes));
     hosted_leave();

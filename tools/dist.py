@@ -132,11 +132,6 @@ extern "C" {{
 
 # ---- quarry.c ----
 
-def resolve(name):
-    """The file that an include of the sources means; None for the public ones."""
-    return name if (ROOT / name).exists() and not name.startswith("quarry/") else None
-
-
 def in_order(names):
     """Headers, each behind those that it includes."""
     done = []
@@ -144,9 +139,8 @@ def in_order(names):
     def visit(name):
         if name in done:
             return
-        for found in INCLUDE.findall(read(name)):
-            inner = resolve(found[1])
-            if found[0] == '"' and inner and inner.endswith(".h") and inner != name:
+        for quote, inner in INCLUDE.findall(read(name)):
+            if quote == '"' and inner != name:
                 visit(inner)
         done.append(name)
 

@@ -47,8 +47,9 @@ static bool table_create(struct arena *arena, struct span *everywhere)
     struct span **table = frame_take_page();
     if (table == NULL)
         return false;
-    memory_clear(table, FRAME_BYTES);
-    if (everywhere != NULL)
+    if (everywhere == NULL)
+        memory_clear(table, FRAME_BYTES);
+    else
         for (size_t i = 0; i < ARENA_PAGES; i++)
             table[i] = everywhere;
     atomic_store_release(&arena->table, table);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What memory Quarry takes beyond what it was asked for, against the goals: a million live objects
- * of one size, or of many; what is given back after a peak; a long run whose sizes change.
+ * of one size, or of many; what is given back after a peak. (A long run whose sizes change:
+ * fragmentation.c.)
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,10 +17,8 @@
 
 #define COUNT 1000000u
 #define PEAK_BYTES ((size_t)1 << 30)
-#define PHASES 12u
 
 static void *objects[COUNT];
-static uint32_t sizes[COUNT];
 static struct random random_state;
 static unsigned met;
 static unsigned missed;
@@ -133,37 +132,6 @@ static void peak(void)
     quarry_verify();
 }
 
-/* ---- sizes that change over time ---- */
-
-/* Each phase replaces what is live, at random, by objects around another size. */
-static void changing_mix(void)
-{
-    begin_heap();
-    enum { LIVE = 100000 };
-    size_t before = taken_bytes();
-    size_t live = 0;
-    for (unsigned i = 0; i < LIVE; i++) {
-        objects[i] = NULL;
-        sizes[i] = 0;
-    }
-    printf("held / live while the mix of sizes changes:");
-    for (unsigned phase = 0; phase < PHASES; phase++) {
-        size_t typical = (size_t)32 << (phase * 5 % 7);
-        for (unsigned i = 0; i < 2 * LIVE; i++) {
-            size_t place = random_below(&random_state, LIVE);
-            quarry_free(objects[place]);
-            live -= sizes[place];
-            sizes[place] = (uint32_t)(typical + random_below(&random_state, typical));
-            live += sizes[place];
-            objects[place] = take(sizes[place]);
-        }
-        quarry_scavenge_step();
-        printf(" %.3f", (double)(taken_bytes() - before) / (double)live);
-    }
-    printf("\n");
-    quarry_verify();
-}
-
 int main(void)
 {
     begin_heap();
@@ -177,7 +145,6 @@ int main(void)
     million("a million objects of 200 bytes", 200, 200, 1.04);
     million("a million objects of 16 to 1024 bytes", 16, 1024, 1.04);
     peak();
-    changing_mix();
     printf("%u goals met, %u missed\n", met, missed);
     return 0;
 }
