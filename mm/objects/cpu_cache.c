@@ -18,7 +18,7 @@ _Static_assert(SIZE_CLASS_COUNT <= FRAME_CACHE_STACK, "a CPU's block has a stack
 
 #define AREA_FRAMES ((SIZE_CLASS_STACK_WORDS * sizeof(void *) + FRAME_BYTES - 1) / FRAME_BYTES)
 
-/* Steps of the scavenger after which a cache that nobody uses is drained: as many as a peak of
+/* Steps of the scavenger after which a stack that nobody uses is drained: as many as a peak of
  * arenas is remembered. */
 #define IDLE_STEPS_MAX 8u
 
@@ -321,18 +321,22 @@ bool cpu_cache_open(struct cpu_cache *cache)
     return true;
 }
 
+static void drain_class(struct cpu_cache *cache, unsigned size_class)
+{
+    void *objects[SIZE_CLASS_BATCH_MAX];
+    size_t count;
+    while ((count = pop_many(cache, size_class, SIZE_CLASS_BATCH_MAX, objects)) > 0)
+        central_list_give(size_class, count, objects);
+    if (cache->online)
+        narrow(cache, size_class);
+}
+
 /* Interrupts are off, or the CPU is dead. Returns the single frames that were cached. */
 static size_t drain(struct cpu_cache *cache)
 {
-    void *objects[SIZE_CLASS_BATCH_MAX];
     quarantine_drain(cache);
-    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
-        size_t count;
-        while ((count = pop_many(cache, i, SIZE_CLASS_BATCH_MAX, objects)) > 0)
-            central_list_give(i, count, objects);
-        if (cache->online)
-            narrow(cache, i);
-    }
+    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
+        drain_class(cache, i);
     size_t cached_frames = frame_cache_drain(cache->cpu);
     atomic_store_release(&cache->drain_asked, false);
     return cached_frames;
@@ -349,27 +353,40 @@ size_t cpu_cache_drain_own(void)
     return cached_frames;
 }
 
-static uintptr_t sum_of_tops(const struct cpu_cache *cache)
+/* Whether the stack stood at the same height for some steps. Its neighbours may be busy: a few
+ * objects of a size that nobody asks for any more would keep whole arenas from being idle. */
+static bool is_idle(struct cpu_cache *cache, unsigned stack)
 {
-    uintptr_t sum = 0;
-    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
-        sum = sum * 31 + (uintptr_t)cache->block->top[i];
-    return sum;
+    void **top = cache->block->top[stack];
+    if (top != cache->top_seen[stack])
+        cache->idle_steps[stack] = 0;
+    else if (cache->idle_steps[stack] < IDLE_STEPS_MAX)
+        cache->idle_steps[stack]++;
+    cache->top_seen[stack] = top;
+    return cache->idle_steps[stack] == IDLE_STEPS_MAX;
+}
+
+static void drain_idle_stacks(struct cpu_cache *cache)
+{
+    bool all_idle = true;
+    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
+        if (is_idle(cache, i))
+            drain_class(cache, i);
+        else
+            all_idle = false;
+    }
+    if (is_idle(cache, FRAME_CACHE_STACK))
+        frame_cache_drain(cache->cpu);
+    if (all_idle)
+        quarantine_drain(cache);
 }
 
 void cpu_cache_drain_if_idle(void)
 {
     irq_state irq = quarry_port_irq_save();
     struct cpu_cache *cache = cpu_cache_here();
-    if (cache != NULL && cache->online) {
-        uintptr_t sum = sum_of_tops(cache);
-        cache->idle_steps = sum == cache->tops_seen ? (uint8_t)(cache->idle_steps + 1) : 0;
-        cache->tops_seen = sum;
-        if (cache->idle_steps >= IDLE_STEPS_MAX) {
-            cache->idle_steps = 0;
-            drain(cache);
-        }
-    }
+    if (cache != NULL && cache->online)
+        drain_idle_stacks(cache);
     quarry_port_irq_restore(irq);
 }
 

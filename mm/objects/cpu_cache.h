@@ -56,13 +56,13 @@ struct cpu_cache {
     void **area; /* the first arrays: SIZE_CLASS_STACK_WORDS words; NULL while offline */
     uint32_t cpu;
     bool online;
-    bool drain_asked;                    /* atomic: set by any CPU, cleared by this one */
-    uint8_t next_donor;                  /* the class that gives up capacity next */
-    uint8_t idle_steps;                  /* of the scavenger, in which no stack moved */
-    uintptr_t tops_seen;                 /* at its last step: all tops, in one number */
-    void **bottom[SIZE_CLASS_COUNT];     /* each stack's array; all here is valid while online */
-    uint16_t room[SIZE_CLASS_COUNT];     /* places in it, between the sentinels */
-    uint16_t capacity[SIZE_CLASS_COUNT]; /* places that it may use; at most `room` */
+    bool drain_asked;                      /* atomic: set by any CPU, cleared by this one */
+    uint8_t next_donor;                    /* the class that gives up capacity next */
+    void **bottom[SIZE_CLASS_COUNT];       /* each stack's array; all here is valid while online */
+    uint16_t room[SIZE_CLASS_COUNT];       /* places in it, between the sentinels */
+    uint16_t capacity[SIZE_CLASS_COUNT];   /* places that it may use; at most `room` */
+    void **top_seen[QUARRY_CPU_STACKS];    /* at the last step of the scavenger */
+    uint8_t idle_steps[QUARRY_CPU_STACKS]; /* in which the stack's top was the same */
     size_t budget_bytes;
     size_t granted_bytes;
 #if QUARRY_HARDEN
@@ -111,8 +111,7 @@ void cpu_cache_close(struct cpu_cache *cache);
  * it returns, to the frame allocator. */
 size_t cpu_cache_drain_own(void);
 
-/* A step of the scavenger: the CPU's cache is drained if no stack of it has moved for some steps.
- */
+/* A step of the scavenger: the CPU's stacks that have not moved for some steps are drained. */
 void cpu_cache_drain_if_idle(void);
 
 /* Objects of a class that a cache holds. Exact while its CPU is not inside Quarry. */

@@ -347,12 +347,13 @@ TEST(cpu_cache_leaves_alone_what_is_beyond_the_budget)
 }
 #endif
 
-/* Eight steps of the scavenger in which no stack moves; one that does begins the count anew. */
-TEST(cpu_cache_is_drained_when_idle)
+/* Eight steps of the scavenger in which a stack does not move, whatever its neighbours do; a move
+ * begins the count anew. */
+TEST(cpu_cache_stack_is_drained_when_idle)
 {
     test_heap_fresh();
-    unsigned size_class = size_class_for(64);
-    void *other = quarry_alloc(64);
+    unsigned size_class = size_class_for(64), busy_class = size_class_for(1024);
+    void *other = quarry_alloc(64), *busy = NULL;
     put(size_class, take(size_class));
     EXPECT(cpu_cache_held(cache(), size_class) > 0);
     for (unsigned i = 0; i < 8; i++)
@@ -365,9 +366,16 @@ TEST(cpu_cache_is_drained_when_idle)
     EXPECT(cpu_cache_held(cache(), size_class) > 0);
     for (unsigned i = 0; i < 9; i++) {
         EXPECT(cpu_cache_held(cache(), size_class) > 0);
+        if (busy == NULL) {
+            busy = take(busy_class);
+        } else {
+            put(busy_class, busy);
+            busy = NULL;
+        }
         cpu_cache_drain_if_idle();
     }
-    EXPECT(cpu_cache_held(cache(), size_class) == 0);
+    EXPECT(cpu_cache_held(cache(), size_class) == 0 && cpu_cache_held(cache(), busy_class) > 0);
+    put(busy_class, busy);
     quarry_free(other);
     quarry_verify();
 }
