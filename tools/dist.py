@@ -212,6 +212,11 @@ def source(version):
 
 #include <stdarg.h>
 
+/* Many files in one: what is local in one may be another's name. */
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wredundant-decls"
+#pragma GCC diagnostic ignored "-Wdeclaration-after-statement"
+
 #define QUARRY_OWN static __attribute__((__unused__))
 #define QUARRY_USED static __attribute__((__used__)) /* by the fast path, which is assembly */
 

@@ -26,6 +26,18 @@ extern "C" {
 void *quarry_alloc_of(size_t bytes, size_t size_class);
 void quarry_free_of(void *object, size_t size_class);
 
+/* The class for more than 128 bytes. */
+static inline size_t quarry_class_of_larger(size_t bytes)
+{
+    unsigned doublings = 63u - (unsigned)__builtin_clzll(bytes - 1); /* 2^doublings < bytes */
+    unsigned step_bits = bytes <= 32768 ? 4 : 3;
+    size_t step = (size_t)1 << (doublings - step_bits);
+    size_t steps = (bytes - ((size_t)1 << doublings) + step - 1) / step;
+    size_t before = bytes <= 32768 ? 16 + 16 * (size_t)(doublings - 7)
+                                   : 16 + 16 * 8 + 8 * (size_t)(doublings - 15);
+    return before + steps;
+}
+
 /*
  * The class for `bytes`, 1 to QUARRY_CLASS_BYTES_MAX: steps of 8 bytes up to 128, then 16 steps for
  * each doubling up to 32 KiB, and 8 from there on. The table in mm/objects says the same; a test
@@ -35,13 +47,7 @@ static inline size_t quarry_class_of(size_t bytes)
 {
     if (bytes <= 128)
         return bytes > 0 ? (bytes + 7) / 8 : 1;
-    unsigned doublings = 63u - (unsigned)__builtin_clzll(bytes - 1); /* 2^doublings < bytes */
-    unsigned step_bits = bytes <= 32768 ? 4 : 3;
-    size_t step = (size_t)1 << (doublings - step_bits);
-    size_t steps = (bytes - ((size_t)1 << doublings) + step - 1) / step;
-    size_t before = bytes <= 32768 ? 16 + 16 * (size_t)(doublings - 7)
-                                   : 16 + 16 * 8 + 8 * (size_t)(doublings - 15);
-    return before + steps;
+    return quarry_class_of_larger(bytes);
 }
 
 /* quarry_alloc(bytes). */

@@ -110,7 +110,7 @@ static void check_red_zone(const char *operation, struct span *span, unsigned sl
     for (; (uintptr_t)byte % sizeof *fence != 0; byte++)
         if (unlikely(*byte != RED_ZONE_BYTE))
             misuse_stop_written(operation, MISUSE_BEHIND, span, slot, byte);
-    for (const uint64_t *word = (const uint64_t *)byte; word < fence; word++)
+    for (const uint64_t *word = (const void *)byte; word < fence; word++)
         if (unlikely(*word != RED_ZONE_WORD))
             misuse_stop_written(operation, MISUSE_BEHIND, span, slot,
                                 first_other(word, sizeof *word, RED_ZONE_WORD));

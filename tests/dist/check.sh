@@ -9,7 +9,9 @@ passed=0
 failed=0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-warnings="-std=c11 -Wall -Wextra -Werror"
+# Those that kernels like to compile with.
+warnings="-std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wundef -Wmissing-prototypes -Wstrict-prototypes
+    -Wcast-align -Wcast-qual -Wwrite-strings -Wredundant-decls -Wdeclaration-after-statement -Wvla -Wswitch-enum -Werror"
 kernel="-O2 -ffreestanding -mno-red-zone -mgeneral-regs-only -fno-strict-aliasing -fno-stack-protector -fcf-protection=none"
 
 # result NAME STATUS

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that ties this kernel to Quarry. What a port must give is quarry_port_panic(), a block behind
+ * GS, and the list of regions; asking another CPU to drain is optional. The rest of the glue is two
+ * calls where interrupts come in: quarry_irq_enter() first, quarry_drain_interrupt() for its vector
+ * (machine.c).
+ */
+#include "kernel.h"
+
+_Static_assert(offsetof(struct cpu, self) == QUARRY_GS_SELF, "GS");
+_Static_assert(offsetof(struct cpu, number) == QUARRY_GS_NUMBER, "GS");
+_Static_assert(offsetof(struct cpu, quarry) == QUARRY_GS_BLOCK, "GS");
+
+_Noreturn void quarry_port_panic(const char *report)
+{
+    panic("%s", report);
+}
+
+static void ask_to_drain(unsigned cpu)
+{
+    cpu_interrupt(cpu, VECTOR_DRAIN);
+}
+
+void memory_init(void)
+{
+    const struct quarry_setup setup = {
+        .regions = boot.regions,
+        .region_count = boot.region_count,
+        .direct_map = DIRECT_MAP,
+        .cpus = CPUS_MAX,
+        .interrupt_cpu = ask_to_drain,
+    };
+    if (quarry_init(&setup) != QUARRY_OK)
+        panic("no memory for the allocator");
+    memory_init_cpu(this_cpu());
+}
+
+/* On the CPU itself. */
+void memory_init_cpu(struct cpu *cpu)
+{
+    if (quarry_cpu_online(cpu->number) != QUARRY_OK)
+        panic("no memory for the caches of CPU %u", cpu->number);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of this kernel share. The names are such as kernels have, and as Quarry has
+ * inside: the two do not meet.
+ */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quarry.h"
+
+#define DIRECT_MAP 0xffff800000000000ul /* all physical memory stands here: boot.S */
+#define MAPPED_BYTES (64ul << 30)
+#define CPUS_MAX 64
+#define PAGE_BYTES 4096ul
+
+static inline void *at_physical(uint64_t address)
+{
+    return (void *)(address + DIRECT_MAP);
+}
+
+static inline uint64_t physical_of(const void *pointer)
+{
+    return (uint64_t)pointer - DIRECT_MAP;
+}
+
+/* ---- text (console.c) ---- */
+
+__attribute__((format(printf, 1, 2))) void print(const char *format, ...); /* %s %u %lu %lx */
+__attribute__((format(printf, 1, 2))) _Noreturn void panic(const char *format, ...);
+
+void *memcpy(void *to, const void *from, size_t bytes);
+void *memset(void *at, int byte, size_t bytes);
+int memcmp(const void *one, const void *other, size_t bytes);
+size_t strlen(const char *text);
+
+/* ---- lists, circular; the head is a node ---- */
+
+struct list {
+    struct list *next, *previous;
+};
+
+static inline void list_init(struct list *list)
+{
+    list->next = list->previous = list;
+}
+
+static inline bool list_is_empty(const struct list *list)
+{
+    return list->next == list;
+}
+
+/* At the end. */
+static inline void list_add(struct list *list, struct list *node)
+{
+    node->next = list;
+    node->previous = list->previous;
+    list->previous->next = node;
+    list->previous = node;
+}
+
+static inline void list_remove(struct list *node)
+{
+    node->previous->next = node->next;
+    node->next->previous = node->previous;
+}
+
+/* The first; NULL: there is none. */
+static inline struct list *list_take(struct list *list)
+{
+    struct list *node = list->next;
+    if (node == list)
+        return NULL;
+    list_remove(node);
+    return node;
+}
+
+#define container_of(node, type, member) ((type *)((char *)(node) - offsetof(type, member)))
+
+/* ---- locks: interrupts are off while one is held ---- */
+
+struct spinlock {
+    bool held;
+};
+
+static inline uint64_t irq_save(void)
+{
+    uint64_t flags;
+    __asm__ volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(flags) : : "memory");
+    return flags;
+}
+
+static inline void irq_restore(uint64_t flags)
+{
+    __asm__ volatile("pushq %0\n\tpopfq" : : "r"(flags) : "memory", "cc");
+}
+
+static inline void spinlock_take(struct spinlock *lock)
+{
+    while (__atomic_exchange_n(&lock->held, true, __ATOMIC_ACQUIRE))
+        __asm__ volatile("pause");
+}
+
+static inline void spinlock_give(struct spinlock *lock)
+{
+    __atomic_store_n(&lock->held, false, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t spinlock_acquire(struct spinlock *lock)
+{
+    uint64_t flags = irq_save();
+    spinlock_take(lock);
+    return flags;
+}
+
+static inline void spinlock_release(struct spinlock *lock, uint64_t flags)
+{
+    spinlock_give(lock);
+    irq_restore(flags);
+}
+
+/* ---- CPUs (machine.c) ---- */
+
+struct thread;
+
+/* What GS points at; where Quarry finds its fields is said, and checked, in glue.c. */
+struct cpu {
+    struct cpu *self;
+    uint32_t number;
+    uint32_t apic_id;
+    struct thread *current;
+    struct thread *idle;  /* what runs when nothing else does */
+    struct thread *ended; /* the thread that this CPU left for good and has yet to free */
+    unsigned long ticks;
+    struct quarry_cpu quarry __attribute__((aligned(64)));
+};
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *cpu;
+    __asm__ volatile("movq %%gs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+
+struct interrupt_frame {
+    uint64_t registers[15];
+    uint64_t vector, error;
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+enum { VECTOR_TIMER = 0x20, VECTOR_DRAIN = 0xf0 };
+
+extern unsigned cpu_count; /* that run */
+
+void cpu_load(struct cpu *cpu); /* GS and the interrupt table */
+void cpus_start(void);          /* all that the firmware lists */
+void cpu_interrupt(unsigned number, unsigned vector);
+void timer_start(void);
+void machine_off(unsigned code); /* leaves QEMU, where it runs there */
+
+/* ---- what the boot loader told (firmware.c) ---- */
+
+struct boot {
+    const char *loader;
+    struct quarry_memory_region regions[128];
+    size_t region_count;
+    uint32_t apic_ids[CPUS_MAX];
+    unsigned cpus;
+};
+
+extern struct boot boot;
+
+void boot_read(void);
+
+/* ---- memory (glue.c) ---- */
+
+void memory_init(void);
+void memory_init_cpu(struct cpu *cpu);
+
+#endif
