@@ -89,7 +89,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count yardsticks fragmentation dist figures preload
+.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count yardsticks fragmentation dist test-examples figures preload
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -100,7 +100,7 @@ help: ## this list
 
 # ---- what must be installed ----
 PACKAGES := gcc clang make binutils python3 gnu-efi ovmf qemu-system-x86 mtools xfonts-terminus gdb \
-            clang-format clang-tidy cppcheck gcovr afl++ spin
+            clang-format clang-tidy cppcheck gcovr afl++ spin g++ rustc
 
 deps: ## install what is missing (Debian: apt-get, as root or through sudo)
 	@sh tests/deps.sh $(PACKAGES)
@@ -255,6 +255,11 @@ dist/quarry.c dist/quarry.h &: tools/dist.py $(DIST_SOURCES)
 	$(Q)$(PYTHON) tools/dist.py dist
 
 dist: dist/quarry.c dist/quarry.h ## dist/quarry.c and dist/quarry.h: all that a kernel needs
+
+EXAMPLE_PACKAGES := grub-efi-amd64-bin grub-common xorriso linux-image-amd64 linux-headers-amd64 busybox-static cpio
+test-examples: dist ## every example built and booted: kernels, Debian's Linux with Quarry inside, C++, Rust
+	@sh tests/deps.sh $(EXAMPLE_PACKAGES)
+	@sh tests/examples.sh build/examples full
 
 # The malloc family of Linux programs, for measurements beside other allocators.
 PRELOAD_SOURCES := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) $(sort $(wildcard hosted/*.c))
@@ -412,14 +417,14 @@ bench: $(PRELOAD)/libquarry-preload.so $(PRELOAD)/workloads $(PRELOAD)/launch ##
 	   --out build/bench --rounds $(ROUNDS) --only "$(T)"
 
 figures: image $(GUEST)/quarry.o ## sizes: lines per folder, the allocator's object, the image
-	@for folder in arch boot hosted include lib mm tests; do \
+	@for folder in arch boot examples hosted include lib mm tests tools; do \
 	   printf '%-8s %6d lines\n' $$folder \
 	      $$(find $$folder -name '*.[chS]' -o -name '*.py' -o -name '*.sh' | xargs cat | wc -l); done
 	@size $(GUEST)/quarry.o
 	@stat -c '%n: %s bytes' $(GUEST)/BOOTX64.EFI
 
 # ---- form ----
-FORMATTED := $(filter-out mm/objects/size_class_table.h,$(sort $(shell find arch boot hosted include lib mm tests -name '*.[ch]')))
+FORMATTED := $(filter-out mm/objects/size_class_table.h,$(sort $(shell find arch boot examples/h* hosted include lib mm tests -name '*.[ch]')))
 
 lint: $(GUEST)/quarry.o $(GUEST)/font.h ## format, clang-tidy, cppcheck, ladder of includes, table, symbols
 	@sh tests/lint/lint.sh $(GUEST) $(FORMATTED)

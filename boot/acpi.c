@@ -12,7 +12,7 @@ struct root_pointer {
     uint64_t long_table;
     uint8_t extended_checksum;
     uint8_t reserved[3];
-} __attribute__((packed));
+} __attribute__((__packed__));
 
 struct table {
     char signature[4];
@@ -22,7 +22,7 @@ struct table {
     char maker[6];
     char model[8];
     uint32_t details[3];
-} __attribute__((packed));
+} __attribute__((__packed__));
 
 #define TABLE_BYTES_MAX (1u << 20) /* more is nonsense */
 
@@ -58,7 +58,7 @@ static bool is_sound(const struct table *table)
 struct local_apic {
     uint8_t type, length, processor, id;
     uint32_t flags;
-} __attribute__((packed));
+} __attribute__((__packed__));
 
 struct local_x2apic {
     uint8_t type, length;
@@ -66,7 +66,7 @@ struct local_x2apic {
     uint32_t id;
     uint32_t flags;
     uint32_t processor;
-} __attribute__((packed));
+} __attribute__((__packed__));
 
 static void add_cpu(struct cpu_list *cpus, uint32_t id)
 {

@@ -69,7 +69,7 @@ static void measure(const char *name, loop *work, const struct functions *functi
 
 #define ROUNDS 10000u
 
-static __attribute__((noinline)) void pair(const struct functions *functions, size_t bytes)
+static __attribute__((__noinline__)) void pair(const struct functions *functions, size_t bytes)
 {
     for (unsigned round = 0; round < ROUNDS; round++)
         functions->release(functions->alloc(bytes), bytes);
@@ -141,20 +141,22 @@ static void release_many(const struct functions *functions, size_t bytes)
         functions->release(many[i], bytes);
 }
 
-static __attribute__((noinline)) void first_first(const struct functions *functions, size_t bytes)
+static __attribute__((__noinline__)) void first_first(const struct functions *functions,
+                                                      size_t bytes)
 {
     allocate_many(functions, bytes);
     release_many(functions, bytes);
 }
 
-static __attribute__((noinline)) void last_first(const struct functions *functions, size_t bytes)
+static __attribute__((__noinline__)) void last_first(const struct functions *functions,
+                                                     size_t bytes)
 {
     allocate_many(functions, bytes);
     for (unsigned i = MANY; i-- > 0;)
         functions->release(many[i], bytes);
 }
 
-static __attribute__((noinline)) void any_order(const struct functions *functions, size_t bytes)
+static __attribute__((__noinline__)) void any_order(const struct functions *functions, size_t bytes)
 {
     allocate_many(functions, bytes);
     for (unsigned i = 0; i < MANY; i++)
@@ -179,7 +181,7 @@ static void choose_replacements(void)
     }
 }
 
-static __attribute__((noinline)) void replace(const struct functions *functions, size_t unused)
+static __attribute__((__noinline__)) void replace(const struct functions *functions, size_t unused)
 {
     (void)unused;
     for (unsigned i = 0; i < REPLACEMENTS; i++) {
@@ -260,7 +262,7 @@ static void be_cpu(struct cpu *cpu)
     msr_write(MSR_GS_BASE, (uintptr_t)cpu);
 }
 
-static __attribute__((noinline)) void pass_on(const struct functions *functions, size_t bytes)
+static __attribute__((__noinline__)) void pass_on(const struct functions *functions, size_t bytes)
 {
     struct cpu *here = this_cpu();
     allocate_many(functions, bytes);

@@ -8,11 +8,11 @@
 void console_init(const struct framebuffer *framebuffer);
 
 /* Formatted text; a line that begins with "ok", "not ok" or "#" gets its colour on the screen. */
-void console_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void console_print(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
 /* The screen's last line. */
 void console_status(enum screen_colour colour, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+    __attribute__((__format__(__printf__, 2, 3)));
 
 /* A report of the end: in red, and whoever held the console has lost it. */
 void console_report(const char *report);

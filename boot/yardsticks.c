@@ -53,7 +53,7 @@ static void free_the_rest(const struct yardstick *yardstick, unsigned holes)
         yardstick->release(blocks[i]);
 }
 
-static __attribute__((noinline)) void serve(const struct yardstick *yardstick)
+static __attribute__((__noinline__)) void serve(const struct yardstick *yardstick)
 {
     for (unsigned i = 0; i < REQUESTS; i++)
         yardstick->release(yardstick->alloc(requests[i]));

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLOW __attribute__((noinline, cold))
+#define SLOW __attribute__((__noinline__, __cold__))
 
 /*
  * Quarry's CPUs here: 0 is nobody's; then threads that have a cache of their own, so many where

@@ -15,7 +15,7 @@
 #include "mm/heap.h"
 #include "mm/pages/span.h"
 
-#define EXPORT __attribute__((visibility("default")))
+#define EXPORT __attribute__((__visibility__("default")))
 
 #define ALIGNMENT 16u /* of what is larger than a word: as <stddef.h>'s max_align_t */
 

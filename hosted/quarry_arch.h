@@ -44,7 +44,7 @@ struct hosted_thread {
 };
 
 extern __thread struct hosted_thread hosted_thread
-    __attribute__((visibility("hidden"), tls_model("initial-exec")));
+    __attribute__((__visibility__("hidden"), tls_model("initial-exec")));
 
 void hosted_wait_for_fork(void);
 extern bool hosted_forking; /* atomic */

@@ -12,7 +12,7 @@
 /* Each on a line of its own: a claim is a store. */
 struct entry {
     struct quarry_cpu *block;
-} __attribute__((aligned(64)));
+} __attribute__((__aligned__(64)));
 
 _Static_assert(sizeof(struct entry) == 64, "the sequences shift by 6");
 

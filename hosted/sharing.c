@@ -25,7 +25,7 @@
 /* Quarry's CPUs from `first_number` on, for the machine's from 0 on. */
 static struct {
     struct quarry_cpu block;
-} __attribute__((aligned(64))) shared[HOSTED_SHARED_CPUS_MAX];
+} __attribute__((__aligned__(64))) shared[HOSTED_SHARED_CPUS_MAX];
 static unsigned shared_count;
 static unsigned first_number;
 

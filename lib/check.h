@@ -19,12 +19,14 @@
 #include "lib/bits.h"
 
 /* Stops with the text formatted as format.h says. Any context; does not return. */
-_Noreturn void quarry_stop(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+_Noreturn void quarry_stop(const char *format, ...)
+    __attribute__((__format__(__printf__, 1, 2), __cold__));
 
 /* The same for a report that is put together of parts: begin, add, stop. Whoever begins while
  * another report is being made stops at once. */
 void quarry_report_begin(void);
-void quarry_report_add(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+void quarry_report_add(const char *format, ...)
+    __attribute__((__format__(__printf__, 1, 2), __cold__));
 _Noreturn void quarry_report_stop(void);
 
 /* Forgets that there was a stop: for quarry_init(), which starts everything afresh. */

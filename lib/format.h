@@ -24,8 +24,8 @@ static inline bool text_equals(const char *left, const char *right)
 /* Returns the length written, without the final 0: always less than `capacity_bytes` (1 or more).
  */
 size_t format_text(char *text, size_t capacity_bytes, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((__format__(__printf__, 3, 4)));
 size_t format_text_list(char *text, size_t capacity_bytes, const char *format, va_list arguments)
-    __attribute__((format(printf, 3, 0)));
+    __attribute__((__format__(__printf__, 3, 0)));
 
 #endif

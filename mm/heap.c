@@ -137,8 +137,8 @@ static void *try_slow(size_t bytes, unsigned size_class, unsigned flags, const v
                            : large_alloc(bytes, 1, caller);
 }
 
-__attribute__((noinline)) void *heap_alloc_slow(size_t bytes, unsigned size_class, unsigned flags,
-                                                const void *caller)
+__attribute__((__noinline__)) void *heap_alloc_slow(size_t bytes, unsigned size_class,
+                                                    unsigned flags, const void *caller)
 {
     void *object = try_slow(bytes, size_class, flags, caller);
     if (likely(object != NULL))
@@ -173,7 +173,8 @@ void quarry_free_of(void *object, size_t size_class)
 }
 #endif
 
-__attribute__((noinline)) void heap_free_slow(void *object, unsigned size_class, const void *caller)
+__attribute__((__noinline__)) void heap_free_slow(void *object, unsigned size_class,
+                                                  const void *caller)
 {
     if (size_class != 0)
         cpu_cache_free_missed(size_class, object);

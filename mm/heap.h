@@ -59,7 +59,7 @@ void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags, const voi
  * only where it is wanted, which is never on the fast path.
  */
 #define HEAP_CALLER __builtin_return_address(0)
-#define HEAP_INLINE static inline __attribute__((always_inline))
+#define HEAP_INLINE static inline __attribute__((__always_inline__))
 
 /* ---- the fast path; see heap.c ---- */
 

@@ -79,7 +79,7 @@ static bool size_fits(unsigned size_class, size_t bytes, size_t usable)
            round_up(bytes + HARDEN_TAIL_BYTES, FRAME_BYTES) == usable + HARDEN_TAIL_BYTES;
 }
 
-static __attribute__((noinline)) void check_size(void *object, size_t bytes)
+static __attribute__((__noinline__)) void check_size(void *object, size_t bytes)
 {
     size_t usable = usable_bytes("sized free", object);
     bool fits = guard_pages_have(object) ? bytes == usable
@@ -123,7 +123,7 @@ HEAP_INLINE void *move(void *object, size_t usable, size_t bytes)
 }
 
 /* Where there is no object yet, or a large or a guarded one, or one that hardening looks at. */
-static __attribute__((noinline)) void *realloc_slow(void *object, size_t bytes)
+static __attribute__((__noinline__)) void *realloc_slow(void *object, size_t bytes)
 {
     if (object == NULL)
         return heap_alloc(bytes, 0);
@@ -132,8 +132,8 @@ static __attribute__((noinline)) void *realloc_slow(void *object, size_t bytes)
 }
 
 /* From class to class, neither of them 0, and whole slots: all are words. */
-static __attribute__((noinline)) void *change_class(void *object, unsigned from, unsigned to,
-                                                    size_t bytes)
+static __attribute__((__noinline__)) void *change_class(void *object, unsigned from, unsigned to,
+                                                        size_t bytes)
 {
     check_slot("realloc", object, from);
     void *moved = heap_alloc_of(to, bytes, 0);

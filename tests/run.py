@@ -171,6 +171,7 @@ def jobs(options):
         yield "models", run_program, (["sh", options.model, "build/model"],)
     if options.dist and not options.filter:
         yield "one pair of files", run_program, (["sh", "tests/dist/check.sh", options.dist],)
+        yield "examples", run_program, (["sh", "tests/examples.sh", "build/examples", "short"],)
     if options.scaling and not options.filter:
         yield "scaling", run_program, ([options.scaling],)
     for library in options.preload if not options.filter else []:

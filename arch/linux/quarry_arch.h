@@ -26,7 +26,7 @@ struct linux_cpu {
 /* On cache lines of its own, as a kernel's data of one CPU are. */
 struct linux_block {
     struct quarry_cpu cpu;
-} __attribute__((aligned(64)));
+} __attribute__((__aligned__(64)));
 
 extern struct linux_block linux_blocks[LINUX_CPUS];
 extern __thread struct linux_cpu linux_cpu; /* CPU 0 at first */

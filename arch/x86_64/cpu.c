@@ -8,7 +8,7 @@
 struct table_pointer {
     uint16_t limit;
     uint64_t base;
-} __attribute__((packed));
+} __attribute__((__packed__));
 
 /* In entry.S: loads the table and all segment registers. */
 void cpu_load_gdt(const struct table_pointer *gdt);

@@ -30,7 +30,7 @@ struct task_state {
     uint64_t reserved2;
     uint16_t reserved3;
     uint16_t io_map;
-} __attribute__((packed));
+} __attribute__((__packed__));
 
 /*
  * Written by the boot CPU before the CPU starts, then by that CPU alone, but for `work` (set by
@@ -44,10 +44,10 @@ struct cpu {
     void (*work)(void *argument);
     void *argument;
     uintptr_t stack_area;
-    struct quarry_cpu quarry __attribute__((aligned(64)));
+    struct quarry_cpu quarry __attribute__((__aligned__(64)));
     uint64_t gdt[GDT_ENTRIES];
     struct task_state task;
-} __attribute__((aligned(64)));
+} __attribute__((__aligned__(64)));
 
 _Static_assert(offsetof(struct cpu, self) == QUARRY_GS_SELF, "as quarry_arch.h says");
 _Static_assert(offsetof(struct cpu, number) == QUARRY_GS_NUMBER, "as quarry_arch.h says");

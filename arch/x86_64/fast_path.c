@@ -224,7 +224,7 @@ extern const char frame_free_first[], frame_free_commit[];
 extern const char pop_first[], pop_commit[], push_first[], push_commit[];
 
 /* Out of line: what quarry_irq_enter() found among these functions, but perhaps in no sequence. */
-__attribute__((noinline, cold)) void quarry_restart(uintptr_t *instruction)
+__attribute__((__noinline__, __cold__)) void quarry_restart(uintptr_t *instruction)
 {
     const struct sequence sequences[] = {
 #if QUARRY_HARDEN == 0

@@ -34,7 +34,7 @@ struct gate {
 
 _Static_assert(sizeof(struct gate) == 16, "as the processor reads it");
 
-static struct gate gates[VECTORS] __attribute__((aligned(16)));
+static struct gate gates[VECTORS] __attribute__((__aligned__(16)));
 static void (*handlers[VECTORS])(void);
 static void (*fault_sink)(const char *report);
 static void (*page_fault_hook)(const void *address, bool write, const void *instruction);
@@ -102,7 +102,7 @@ void interrupts_load(void)
     struct {
         uint16_t limit;
         uint64_t base;
-    } __attribute__((packed)) pointer = {sizeof gates - 1, (uintptr_t)gates};
+    } __attribute__((__packed__)) pointer = {sizeof gates - 1, (uintptr_t)gates};
     __asm__ volatile("lidt %0" : : "m"(pointer) : "memory");
 }
 

@@ -112,8 +112,8 @@ void *quarry_port_pop(size_t stack);
 bool quarry_port_push(size_t stack, void *object);
 
 /* The code in which an interrupted instruction is sent back; only addresses are taken. */
-extern const char quarry_restart_begin[] __attribute__((visibility("hidden")));
-extern const char quarry_restart_end[] __attribute__((visibility("hidden")));
+extern const char quarry_restart_begin[] __attribute__((__visibility__("hidden")));
+extern const char quarry_restart_end[] __attribute__((__visibility__("hidden")));
 
 void quarry_restart(uintptr_t *instruction);
 

@@ -64,7 +64,8 @@ static const void *read_multiboot2(const char *info)
     boot.loader = "multiboot2";
     const void *rsdp = NULL;
     const struct tag *tag = (const void *)(info + 8);
-    for (; tag->kind != TAG_END; tag = (const void *)((const char *)tag + (tag->bytes + 7) / 8 * 8)) {
+    for (; tag->kind != TAG_END;
+         tag = (const void *)((const char *)tag + (tag->bytes + 7) / 8 * 8)) {
         if (tag->kind == TAG_RSDP_2 || (tag->kind == TAG_RSDP_1 && rsdp == NULL))
             rsdp = tag + 1;
         if (tag->kind != TAG_MAP)
@@ -79,7 +80,7 @@ static const void *read_multiboot2(const char *info)
 
 /* ---- ACPI: from the root pointer to the table of interrupt controllers ---- */
 
-struct __attribute__((packed)) rsdp {
+struct __attribute__((__packed__)) rsdp {
     char signature[8];
     uint8_t checksum;
     char maker[6];
@@ -89,7 +90,7 @@ struct __attribute__((packed)) rsdp {
     uint64_t xsdt;
 };
 
-struct __attribute__((packed)) table {
+struct __attribute__((__packed__)) table {
     char signature[4];
     uint32_t bytes;
     char rest[28];
@@ -109,7 +110,8 @@ static void read_acpi(const struct rsdp *rsdp)
     bool wide = rsdp->revision >= 2 && rsdp->xsdt != 0;
     const struct table *root = at_physical(wide ? rsdp->xsdt : rsdp->rsdt);
     size_t word = wide ? 8 : 4;
-    for (const char *at = (const char *)(root + 1); at < (const char *)root + root->bytes; at += word) {
+    for (const char *at = (const char *)(root + 1); at < (const char *)root + root->bytes;
+         at += word) {
         uint64_t address = 0;
         memcpy(&address, at, word);
         const struct table *table = at_physical(address);
@@ -131,6 +133,7 @@ void boot_read(void)
     if (rsdp != NULL)
         read_acpi(rsdp);
     add_region(0, 1 << 20, QUARRY_MEMORY_RESERVED); /* the trampoline, and what firmware keeps */
-    add_region((uint64_t)kernel_start, (uint64_t)(kernel_end - kernel_start), QUARRY_MEMORY_RESERVED);
+    add_region((uint64_t)kernel_start, (uint64_t)(kernel_end - kernel_start),
+               QUARRY_MEMORY_RESERVED);
     add_region(MAPPED_BYTES, UINT64_MAX - MAPPED_BYTES, QUARRY_MEMORY_RESERVED);
 }

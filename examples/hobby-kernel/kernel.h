@@ -29,8 +29,9 @@ static inline uint64_t physical_of(const void *pointer)
 
 /* ---- text (console.c) ---- */
 
-__attribute__((format(printf, 1, 2))) void print(const char *format, ...); /* %s %u %lu %lx */
-__attribute__((format(printf, 1, 2))) _Noreturn void panic(const char *format, ...);
+__attribute__((__format__(__printf__, 1, 2))) void print(const char *format,
+                                                         ...); /* %s %u %lu %lx */
+__attribute__((__format__(__printf__, 1, 2))) _Noreturn void panic(const char *format, ...);
 
 void *memcpy(void *to, const void *from, size_t bytes);
 void *memset(void *at, int byte, size_t bytes);
@@ -78,7 +79,7 @@ static inline struct list *list_take(struct list *list)
     return node;
 }
 
-#define container_of(node, type, member) ((type *)((char *)(node) - offsetof(type, member)))
+#define container_of(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
 /* ---- locks: interrupts are off while one is held ---- */
 
@@ -135,7 +136,7 @@ struct cpu {
     struct thread *idle;  /* what runs when nothing else does */
     struct thread *ended; /* the thread that this CPU left for good and has yet to free */
     unsigned long ticks;
-    struct quarry_cpu quarry __attribute__((aligned(64)));
+    struct quarry_cpu quarry __attribute__((__aligned__(64)));
 };
 
 static inline struct cpu *this_cpu(void)

@@ -23,7 +23,7 @@ enum {
 /* Timer counts between ticks: 1 ms in QEMU, at most 40 on the slowest bus there ever was. */
 #define TIMER_COUNTS 1000000
 
-struct __attribute__((packed)) table_pointer {
+struct __attribute__((__packed__)) table_pointer {
     uint16_t limit;
     uint64_t base;
 };
@@ -40,7 +40,7 @@ extern const char interrupt_entries[];
 extern const uint64_t root[512]; /* with what runs at low addresses until here */
 
 static struct gate gates[256];
-static uint64_t kernel_root[512] __attribute__((aligned(4096))); /* NULL is a fault with it */
+static uint64_t kernel_root[512] __attribute__((__aligned__(4096))); /* NULL is a fault with it */
 static struct cpu boot_cpu;
 static struct cpu *cpus[CPUS_MAX] = {&boot_cpu};
 unsigned cpu_count = 1;
@@ -59,7 +59,7 @@ static void fill_tables(void)
     kernel_root[511] = root[511];
     for (unsigned i = 0; i < 256; i++) {
         uint64_t entry = (uint64_t)interrupt_entries + i * 16;
-        gates[i] = (struct gate){(uint16_t)entry, 8, 0, 0x8e, (uint16_t)(entry >> 16),
+        gates[i] = (struct gate){(uint16_t)entry,         8, 0, 0x8e, (uint16_t)(entry >> 16),
                                  (uint32_t)(entry >> 32), 0};
     }
 }
@@ -163,7 +163,8 @@ static void cpu_start(uint32_t apic_id)
     wait_milliseconds(10);
     for (unsigned try = 0; try < 2 && cpu_count == number; try++) {
         apic_send(apic_id, 0x4600 | TRAMPOLINE >> 12);
-        for (unsigned i = 0; i < 500 && __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE) == number; i++)
+        for (unsigned i = 0; i < 500 && __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE) == number;
+             i++)
             wait_milliseconds(1);
     }
     if (cpu_count == number)
@@ -172,7 +173,8 @@ static void cpu_start(uint32_t apic_id)
 
 void cpus_start(void)
 {
-    memcpy(at_physical(TRAMPOLINE), at_physical((uint64_t)trampoline), (size_t)(trampoline_end - trampoline));
+    memcpy(at_physical(TRAMPOLINE), at_physical((uint64_t)trampoline),
+           (size_t)(trampoline_end - trampoline));
     for (unsigned i = 0; i < boot.cpus; i++)
         if (boot.apic_ids[i] != boot_cpu.apic_id)
             cpu_start(boot.apic_ids[i]);

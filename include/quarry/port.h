@@ -81,7 +81,7 @@ struct quarry_cpu {
  * and which object, in lines of text. Called in any context, possibly with locks of Quarry's held
  * and with interrupts off: show the report and stop. Must not return, and must not call Quarry.
  */
-_Noreturn void quarry_port_panic(const char *report);
+__attribute__((__noreturn__)) void quarry_port_panic(const char *report);
 
 enum quarry_memory_kind {
     QUARRY_MEMORY_USABLE = 1,  /* free from the start */

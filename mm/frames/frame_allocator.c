@@ -296,9 +296,9 @@ static size_t alloc_anywhere(struct frame_allocator *allocator, unsigned order)
     return frame;
 }
 
-static __attribute__((noinline)) size_t alloc_slow(struct frame_allocator *allocator,
-                                                   struct frame_reservation *reservation,
-                                                   unsigned order)
+static __attribute__((__noinline__)) size_t alloc_slow(struct frame_allocator *allocator,
+                                                       struct frame_reservation *reservation,
+                                                       unsigned order)
 {
     size_t frame = alloc_refetched(allocator, reservation, order);
     if (frame == NO_FRAME)

@@ -73,7 +73,7 @@ _Static_assert(TREE_FRAMES <= TREE_FREE_MASK, "a tree's free count fits its fiel
 struct frame_reservation {
     uint64_t word; /* RESERVATION_PRESENT | tree << 32 | free */
     uint32_t hint;
-} __attribute__((aligned(64)));
+} __attribute__((__aligned__(64)));
 
 #define RESERVATION_PRESENT ((uint64_t)1 << 63)
 

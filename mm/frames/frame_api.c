@@ -36,7 +36,7 @@ static bool reclaimed(size_t run)
     return frames.reclaim != NULL && frames.reclaim(run) > 0;
 }
 
-__attribute__((noinline)) uint64_t frame_alloc_slow(unsigned order)
+__attribute__((__noinline__)) uint64_t frame_alloc_slow(unsigned order)
 {
     if (order > QUARRY_ORDER_GIANT)
         return 0;
@@ -69,7 +69,7 @@ static size_t frame_of(uint64_t physical, size_t count)
     return physical >> FRAME_SHIFT;
 }
 
-__attribute__((noinline)) void frame_free_slow(uint64_t physical, unsigned order)
+__attribute__((__noinline__)) void frame_free_slow(uint64_t physical, unsigned order)
 {
     QUARRY_CHECK(order <= QUARRY_ORDER_GIANT, "quarry: bad free of the frame at %#lx: order %u",
                  (unsigned long)physical, order);

@@ -14,7 +14,7 @@
 struct frame_cache {
     struct quarry_cpu *block; /* where `top` is; NULL until the CPU is online for the first time */
     void *stack[1 + QUARRY_FRAME_CACHE_FRAMES + 1];
-} __attribute__((aligned(64)));
+} __attribute__((__aligned__(64)));
 
 static struct frame_cache *caches; /* one per CPU that may come online */
 static unsigned cache_count;
@@ -120,7 +120,7 @@ static void give(size_t frame)
     frame_allocator_free(&frames.allocator, quarry_port_cpu_number(), frame, 0);
 }
 
-__attribute__((noinline)) uint64_t frame_cache_alloc_missed(void)
+__attribute__((__noinline__)) uint64_t frame_cache_alloc_missed(void)
 {
     size_t first = at_door() ? NO_FRAME : take(BATCH_ORDER);
     if (first == NO_FRAME)
@@ -132,7 +132,7 @@ __attribute__((noinline)) uint64_t frame_cache_alloc_missed(void)
     return (uint64_t)first << FRAME_SHIFT;
 }
 
-__attribute__((noinline)) void frame_cache_free_missed(uint64_t physical)
+__attribute__((__noinline__)) void frame_cache_free_missed(uint64_t physical)
 {
     give(physical >> FRAME_SHIFT);
     for (size_t i = 1; i < BATCH; i++) {

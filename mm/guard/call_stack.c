@@ -36,7 +36,7 @@ static const struct frame *frame_of(const struct frame *frame, const void *calle
     return frame->caller == caller ? frame : NULL;
 }
 
-__attribute__((noinline)) void call_stack_take(struct call_stack *stack, const void *caller)
+__attribute__((__noinline__)) void call_stack_take(struct call_stack *stack, const void *caller)
 {
     *stack = (struct call_stack){{caller}};
     if (!QUARRY_FRAME_POINTERS)

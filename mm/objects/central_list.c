@@ -93,8 +93,8 @@ static struct span *create_span(unsigned size_class)
     return span;
 }
 
-static __attribute__((noinline)) size_t take_from_new_span(unsigned size_class, size_t count,
-                                                           void *objects[])
+static __attribute__((__noinline__)) size_t take_from_new_span(unsigned size_class, size_t count,
+                                                               void *objects[])
 {
     struct central_list *central = &central_lists[size_class];
     struct span *span = create_span(size_class);

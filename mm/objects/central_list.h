@@ -36,7 +36,7 @@ struct central_list {
     size_t pages;
     size_t takings;      /* how often objects were taken or given: what the transfer cache spares */
     size_t takings_seen; /* by the scavenger's last step */
-} __attribute__((aligned(64)));
+} __attribute__((__aligned__(64)));
 
 /* `seed` is for the order of slots, from level 1 of hardening on. */
 void central_lists_init(uint64_t seed);

@@ -69,7 +69,7 @@ struct cpu_cache {
     void *quarantine[QUARRY_QUARANTINE_OBJECTS]; /* quarantine.h */
     unsigned quarantine_next;                    /* the oldest */
 #endif
-} __attribute__((aligned(64)));
+} __attribute__((__aligned__(64)));
 
 /* This CPU's; NULL if it was never online. Interrupts are off, or it is only looked at. */
 static inline struct cpu_cache *cpu_cache_here(void)

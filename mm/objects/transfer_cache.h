@@ -35,7 +35,7 @@ struct transfer_cache {
     size_t capacity;
     void **objects;
     void **first; /* the array in boot memory */
-} __attribute__((aligned(64)));
+} __attribute__((__aligned__(64)));
 
 size_t transfer_caches_boot_bytes(void);
 void transfer_caches_init(struct boot_memory *boot);

@@ -42,7 +42,7 @@ struct page_map {
     uint8_t *classes; /* capacity bytes, [0, bound) valid */
     struct arena **arenas;
     size_t capacity; /* pages */
-} __attribute__((aligned(64)));
+} __attribute__((__aligned__(64)));
 
 extern struct page_map page_map;
 

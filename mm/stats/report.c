@@ -22,8 +22,8 @@ struct output {
     void *context;
 };
 
-static __attribute__((format(printf, 2, 3))) void say(const struct output *output,
-                                                      const char *format, ...)
+static __attribute__((__format__(__printf__, 2, 3))) void say(const struct output *output,
+                                                              const char *format, ...)
 {
     char text[TEXT_BYTES_MAX];
     va_list arguments;

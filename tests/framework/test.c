@@ -155,7 +155,7 @@ static void catch_stop(const char *report)
 }
 
 /* Apart, for __builtin_setjmp() wants a frame of its own. True: it stopped. */
-static __attribute__((noinline)) bool stops(void (*work)(void *argument), void *argument)
+static __attribute__((__noinline__)) bool stops(void (*work)(void *argument), void *argument)
 {
     if (__builtin_setjmp(resume) != 0)
         return true;

@@ -58,7 +58,7 @@ static inline bool test_check(bool passed, const char *text, const char *file, i
 void test_skip(const char *why);
 
 /* A line of comment in the output. */
-void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void test_note(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
 struct test_result {
     unsigned passed;

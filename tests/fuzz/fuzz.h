@@ -33,7 +33,7 @@ size_t fuzz_random_string(uint8_t *bytes, size_t most, unsigned seed);
 /* ---- what a string means, as C: printed while `fuzz_tracing` is true ---- */
 
 extern bool fuzz_tracing;
-void fuzz_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fuzz_print(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
 /* Before the call that it tells of: that may be the last. */
 #define FUZZ_TRACE(...)                                                                            \

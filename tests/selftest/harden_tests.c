@@ -451,14 +451,14 @@ TEST(harden_quarantine_is_counted_and_leaves)
 
 /* ---- leaks ---- */
 
-static __attribute__((noinline)) void *allocate_here(size_t bytes)
+static __attribute__((__noinline__)) void *allocate_here(size_t bytes)
 {
     void *object = quarry_alloc(bytes);
     __asm__ volatile("" : : "r"(object) : "memory"); /* no tail call: the caller is this function */
     return object;
 }
 
-static __attribute__((noinline)) void *allocate_there(size_t bytes)
+static __attribute__((__noinline__)) void *allocate_there(size_t bytes)
 {
     void *object = quarry_zeroed(bytes);
     __asm__ volatile("" : : "r"(object) : "memory");

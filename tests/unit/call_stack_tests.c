@@ -15,25 +15,25 @@ static struct {
 
 #define KEEP_FRAME __asm__ volatile("" : : : "memory") /* and no tail call */
 
-static __attribute__((noinline)) void innermost(void)
+static __attribute__((__noinline__)) void innermost(void)
 {
     call_stack_take(&taken.stack, __builtin_return_address(0));
     KEEP_FRAME;
 }
 
-static __attribute__((noinline)) void middle(void)
+static __attribute__((__noinline__)) void middle(void)
 {
     innermost();
     KEEP_FRAME;
 }
 
-static __attribute__((noinline)) void outermost(void)
+static __attribute__((__noinline__)) void outermost(void)
 {
     middle();
     KEEP_FRAME;
 }
 
-static __attribute__((noinline)) void deep(unsigned depth)
+static __attribute__((__noinline__)) void deep(unsigned depth)
 {
     if (depth == 0)
         innermost();

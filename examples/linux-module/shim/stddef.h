@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+/* For files that include Linux as well: its own types. */
+#include <linux/types.h>
+#include <linux/stddef.h>
