@@ -89,7 +89,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count yardsticks fragmentation dist test-examples figures preload
+.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count yardsticks heapmap fragmentation dist test-examples figures preload
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -369,6 +369,10 @@ bench-count: image ## exact instructions per operation beside the baseline's (on
 yardsticks: image ## Quarry beside linear, first-, next-, best- and segregated-fit allocators, by free blocks; and a plot
 	@$(PYTHON) tests/bench/yardsticks.py --svg $(GUEST)/yardsticks.svg -- \
 	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer yardsticks $(ARGS)"
+
+heapmap: image ## a heap in the middle of its life, as an SVG: arenas as tiles, memory by use
+	@$(PYTHON) tools/heapmap.py --svg $(GUEST)/heapmap.svg --json $(GUEST)/heapmap.json -- \
+	   $(QEMU_RUN) boot --smp $(SMP) --mem $(MEM) --args "tests=none heapmap $(ARGS)"
 
 # What CPUs cost each other: the allocator with the compiler's calls at each access to memory, which
 # tests/scaling answers instead of a sanitizer.

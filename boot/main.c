@@ -25,6 +25,7 @@
 #include "boot/console.h"
 #include "boot/guest.h"
 #include "boot/handoff.h"
+#include "boot/heapmap.h"
 #include "boot/options.h"
 #include "boot/yardsticks.h"
 #include "lib/bits.h"
@@ -222,6 +223,8 @@ static _Noreturn void run_everything(void)
         bench_run();
     if (options.yardsticks)
         yardsticks_run();
+    if (options.heapmap)
+        heapmap_run();
     struct quarry_stats stats;
     quarry_scavenge();
     quarry_stats(&stats);

@@ -58,6 +58,8 @@ static void take_word(struct options *options, const char *word)
         options->bench = true;
     else if (word_is(word, "yardsticks", &value))
         options->yardsticks = true;
+    else if (word_is(word, "heapmap", &value))
+        options->heapmap = true;
     else if (word_is(word, "debug", &value))
         options->debug = true;
     else if (word_is(word, "wait", &value))

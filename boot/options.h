@@ -9,6 +9,7 @@
  *     timer=HERTZ     timer interrupts a second on each CPU, instead of 100
  *     bench           print what allocation costs, in instructions under -icount
  *     yardsticks      the same beside simple allocators, by the number of free blocks
+ *     heapmap         print a heap in the middle of its life, as JSON
  *     debug           wait at the start until a debugger sets debugger_attached
  *     wait            keep the result on the screen until a key is pressed
  *     fault=NAME      break something, to see that it is reported: page, stop, hang, cpu
@@ -26,6 +27,7 @@ struct options {
     unsigned timer_hertz; /* 0: no timer */
     bool bench;
     bool yardsticks;
+    bool heapmap;
     bool debug;
     bool wait;
     const char *unknown; /* the first word that is none of these; NULL: all were understood */

@@ -10,13 +10,12 @@ form=$2
 passed=0
 failed=0
 
-# example NAME PLACE MAKE-ARGUMENT...
-example() {
+# step NAME COMMAND...
+step() {
     name=$1
-    place=$2
-    shift 2
+    shift
     log=$folder/$(echo "$name" | tr -c 'a-zA-Z0-9\n' -).log
-    if make --no-print-directory -s -C "examples/$place" "$@" > "$log" 2>&1; then
+    if "$@" > "$log" 2>&1; then
         echo "ok - example $name$(sed -n 's/.* passed, /: &/p' "$log" | tail -n 1)"
         passed=$((passed + 1))
     else
@@ -26,9 +25,18 @@ example() {
     fi
 }
 
+# example NAME PLACE MAKE-ARGUMENT...
+example() {
+    what=$1
+    place=$2
+    shift 2
+    step "$what" make --no-print-directory -s -C "examples/$place" "$@"
+}
+
 example "C++" cpp BUILD="$folder/cpp" test
 example "Rust" rust BUILD="$folder/rust" test
 example "hobby kernel, PVH, 2 CPUs" hobby-kernel BUILD="$folder/hobby" SMP=2 run
+step "gdb beside the hobby kernel" sh tests/gdb/check.sh "$folder/hobby/kernel"
 if [ "$form" = full ]; then
     for cpus in 1 4 8; do
         example "hobby kernel, PVH, $cpus CPU(s)" hobby-kernel BUILD="$folder/hobby" SMP=$cpus run

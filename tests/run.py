@@ -12,14 +12,17 @@ are shown. The last line is "N passed, N failed, N skipped"; the exit status is 
 
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
 import time
+import xml.dom.minidom
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "qemu"))
+sys.path[:0] = [str(pathlib.Path(__file__).parent / "qemu"), str(pathlib.Path(__file__).parent.parent / "tools")]
+import heapmap  # noqa: E402
 from qemu import EXIT_PASSED, Guest, Monitor  # noqa: E402
 
 EXIT_FAILED = 35
@@ -109,6 +112,25 @@ def run_guest(options, name, smp, memory, machine, cpu, arguments, image=None, i
     return result
 
 
+def run_heapmap(options, name):
+    """The heap that a guest tells can be drawn."""
+    result = Result(name)
+    guest = Guest(options.image, 2, "256M", "tests=none heapmap", accel=options.accel)
+    guest.run(GUEST_DEADLINE)
+    result.output = guest.output
+    try:
+        report = json.loads(heapmap.told(guest.output) or "")
+        heapmap.check(report)
+        tiles = xml.dom.minidom.parseString(heapmap.draw(report)).getElementsByTagName("title")
+        if len(tiles) == len(heapmap.USES) + len(report["arenas"]) > 50:
+            result.passed = 1
+        else:
+            result.fail(f"{len(tiles)} tiles and bars for {len(report['arenas'])} arenas")
+    except ValueError as error:
+        result.fail(f"no heap that can be drawn: {error}")
+    return result
+
+
 def run_key(options, name):
     """Without QEMU's exit device, as on a real machine: a key at the end switches it off."""
     result = Result(name)
@@ -135,14 +157,17 @@ def run_gdb(options, name):
     command = [sys.executable, str(pathlib.Path(__file__).parent / "qemu/qemu.py"),
                "--image", options.image, "--accel", options.accel, "gdb", "--elf", options.elf,
                "--gdb-args=-batch", "--gdb-command", "break run_everything",
-               "--gdb-command", "continue", "--gdb-command", "backtrace"]
+               "--gdb-command", "continue", "--gdb-command", "backtrace",
+               "--gdb-command", "quarry info", "--gdb-command", "quarry verify"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=GUEST_DEADLINE, check=False)
     result.output = done.stdout
-    if re.search(r"hit Breakpoint 1, run_everything .* at boot/main.c", done.stdout):
-        result.passed = 1
-    else:
+    if not re.search(r"hit Breakpoint 1, run_everything .* at boot/main.c", done.stdout):
         result.fail("gdb did not stop at run_everything()")
+    elif not re.search(r"arenas, and all that counts them agree", done.stdout):
+        result.fail("gdb could not verify the heap")
+    else:
+        result.passed = 1
     return result
 
 
@@ -184,6 +209,8 @@ def jobs(options):
     if options.image:
         for name, *rest in MATRIX:
             yield f"guest: {name}", lambda n, *a: run_guest(options, n, *a), tuple(rest)
+        if not options.filter:
+            yield "guest: a heap that can be drawn", lambda n: run_heapmap(options, n), ()
         for image in options.variant:
             name = f"guest: {pathlib.Path(image).parent.name}, 4 cpus, 256 MiB, q35, max"
             yield name, lambda n, i: run_guest(options, n, 4, "256M", "q35", "max", "", i), (image,)

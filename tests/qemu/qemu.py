@@ -201,6 +201,7 @@ def debug(options):
         try:
             commands = [
                 "set confirm off",
+                "source tools/gdb/quarry.py",
                 f"add-symbol-file {options.elf} -o {wait_for_image(log)}",
                 f"target remote {gdbstub}",
                 "set var debugger_attached = 1",

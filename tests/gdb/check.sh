@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# check.sh KERNEL: stops examples/hobby-kernel in QEMU under gdb and looks at what tools/gdb/quarry.py
+# says, also about structures that are torn by hand. Ends with "N passed, N failed".
+set -u
+
+kernel=$1
+passed=0
+failed=0
+work=$(mktemp -d)
+machine=
+trap 'rm -rf "$work"; [ -z "$machine" ] || kill "$machine" 2>/dev/null' EXIT
+
+# The part of the session under a heading.
+part() {
+    sed -n "/^== $1\$/,/^== /p" "$work/said" | grep -v '^== '
+}
+
+# says HEADING PATTERN
+says() {
+    if part "$1" | grep -Eq "$2"; then
+        echo "ok - gdb: $1: $2"
+        passed=$((passed + 1))
+    else
+        echo "not ok - gdb: $1: $2"
+        tail -n 20 "$work/said"
+        failed=$((failed + 1))
+    fi
+}
+
+qemu-system-x86_64 -M q35 -cpu max -accel tcg -smp 1 -m 256M -display none -serial null -no-reboot \
+    -device isa-debug-exit,iobase=0xf4 -kernel "$kernel" -S -gdb "unix:$work/stub,server=on,wait=off" 2>/dev/null &
+machine=$!
+while [ ! -S "$work/stub" ] && kill -0 "$machine" 2>/dev/null; do
+    sleep 0.1
+done
+timeout 120 gdb -q -batch -ex "target remote $work/stub" -x tests/gdb/session.gdb "$kernel" > "$work/said" 2>&1
+
+says info '^memory .* MiB that Quarry manages'
+says info '^arenas +[1-9]'
+says info '^cpu 0 +[1-9][0-9,]* objects cached'
+says info '^ +[0-9]+ +[0-9]+ +[1-9][0-9]* +[1-9]'
+says live 'it is +live'
+says live ' 1 bytes into slot '
+says cached 'it is +free, in the cache of cpu 0'
+says free 'it is +free, in its span'
+says foreign 'not in the heap'
+says spans ' pages +[0-9]+ of [0-9]+ slots handed out'
+says spans '^[1-9][0-9]* spans of [1-9][0-9]* bytes'
+says whole 'all that counts them agree'
+says 'torn page heap' 'disagree: free_pages of the page heap and of all arenas: [0-9]+ and [0-9]+'
+says 'torn span' 'disagree: slots handed out of the span at 0x[0-9a-f]+'
+says mended 'all that counts them agree'
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# What somebody would do who stopped a kernel; check.sh looks at what is said.
+set pagination off
+set confirm off
+source tools/gdb/quarry.py
+hbreak quarry_free
+ignore 1 2000
+continue
+# A thread that was preempted may be inside Quarry: then go on to a moment in which none is.
+python
+for moment in range(100):
+    if "disagree" not in gdb.execute("quarry verify", to_string=True):
+        break
+    gdb.execute("continue")
+print("moments in which a thread was inside:", moment)
+end
+echo == info\n
+quarry info
+echo == live\n
+quarry whatis $rdi + 1
+echo == cached\n
+python cache = next(cpu_caches())
+python held = next(cached_by(cache, i) for i in classes() if cached_by(cache, i))
+python gdb.execute(f"quarry whatis {held[0]}")
+echo == free\n
+python span = next(s for a in arenas() for s in spans_of_arena(a) if 0 < int(s["used_slots"]) < int(s["slots"]))
+python slot = next(i for i in range(int(span["slots"])) if not int(span["bitmap"][i // 64]) >> i % 64 & 1)
+python gdb.execute(f"quarry whatis {span_address(span) + slot * int(span['object_bytes'])}")
+echo == foreign\n
+quarry whatis $rip
+echo == spans\n
+python span_class = int(span["size_class"])
+python gdb.execute(f"quarry spans {span_class}")
+echo == whole\n
+quarry verify
+echo == torn page heap\n
+set variable page_heap.free_pages = page_heap.free_pages + 1
+quarry verify
+set variable page_heap.free_pages = page_heap.free_pages - 1
+echo == torn span\n
+python where = int(span["bitmap"].address) + slot // 64 * 8
+python gdb.execute(f"set variable *(unsigned long *){where} ^= 1ul << {slot % 64}")
+quarry verify
+python gdb.execute(f"set variable *(unsigned long *){where} ^= 1ul << {slot % 64}")
+echo == mended\n
+quarry verify
+echo == end\n
+kill

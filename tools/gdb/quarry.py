@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: MIT
+"""Quarry's heap in gdb, from the outside: reads the machine's memory and calls nothing in it.
+
+    (gdb) source tools/gdb/quarry.py
+    (gdb) quarry info              what memory is in use, and by what
+    (gdb) quarry whatis ADDRESS    the object, span and arena around an address, and who has it
+    (gdb) quarry spans CLASS       the spans of a size class
+    (gdb) quarry verify            compares the structures with each other
+
+Works for a live machine (QEMU's gdbstub, a stopped kernel) and for dumps, whether Quarry was built
+from its folders or from dist/quarry.c. No lock is taken: where the machine was stopped inside
+Quarry, what that CPU was about to change may disagree; `quarry verify` then says so.
+"""
+
+import gdb
+
+PAGE_BYTES = 4096
+ARENA_PAGES = 512
+LISTS = ["on no list", "partly free", "full", "large"]
+
+
+class Disagreement(Exception):
+    """Two structures do not say the same."""
+
+
+def variable(name, file=""):
+    """A global of Quarry's. One that is private to a file may have the file's name before it in
+    dist/quarry.c, where two files have one of that name."""
+    for candidate in (name, f"{file}__{name}"):
+        try:
+            return gdb.parse_and_eval(candidate)
+        except gdb.error:
+            continue
+    raise gdb.GdbError(f"no variable {name}: is this a kernel with Quarry, and its symbols loaded?")
+
+
+def elements(array):
+    """Of an array whose length its type tells."""
+    low, high = array.type.range()
+    return [array[i] for i in range(low, high + 1)]
+
+
+def nodes(head, type_name, member):
+    """The structs in a circular list."""
+    kind = gdb.lookup_type(type_name)
+    offset = next(field.bitpos // 8 for field in kind.fields() if field.name == member)
+    start = int(head.address)
+    node = head["next"]
+    while int(node) != start:
+        yield gdb.Value(int(node) - offset).cast(kind.pointer()).dereference()
+        node = node["next"]
+
+
+def bits(words):
+    return sum(bin(int(word)).count("1") for word in words)
+
+
+def size_text(count):
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 10240:
+            return f"{count:,} {unit}"
+        count //= 1024
+    return f"{count:,} GiB"
+
+
+# ---- what there is ----
+
+def arenas():
+    page_map = variable("page_map")
+    for i in range(int(page_map["bound"]) // ARENA_PAGES):
+        if int(page_map["arenas"][i]) != 0:
+            yield page_map["arenas"][i].dereference()
+
+
+def spans_of_arena(arena):
+    """Each span that begins here."""
+    if int(arena["table"]) == 0:
+        if int(arena["sole"]) != 0 and arena["sole"]["first_page"] == arena["first_page"]:
+            yield arena["sole"].dereference()
+        return
+    page = 0
+    while page < ARENA_PAGES:
+        used = int(arena["used"]["word"][page // 64]) >> page % 64 & 1
+        owned = int(arena["owned"]["word"][page // 64]) >> page % 64 & 1
+        span = arena["table"][page]
+        if not (used and owned) or int(span) == 0:
+            page += 1
+            continue
+        if int(span["first_page"]) == int(arena["first_page"]) + page:
+            yield span.dereference()
+        page = max(page + 1, int(span["first_page"]) + int(span["pages"]) - int(arena["first_page"]))
+
+
+def span_words(span):
+    return [span["bitmap"][i] for i in range((int(span["slots"]) + 63) // 64)]
+
+
+def span_address(span):
+    return int(variable("page_map")["direct_map"]) + int(span["first_page"]) * PAGE_BYTES
+
+
+def cpu_caches():
+    caches = variable("caches", "cpu_cache")
+    for i in range(int(variable("cache_count", "cpu_cache"))):
+        if caches[i]["online"]:
+            yield caches[i]
+
+
+def cached_by(cache, size_class):
+    """The objects in a CPU's stack."""
+    bottom, top = cache["bottom"][size_class], cache["block"]["top"][size_class]
+    return [int(bottom[i]) for i in range(1, int(top - bottom) + 1)]
+
+
+def classes():
+    return range(1, len(elements(variable("central_lists"))))
+
+
+# ---- the commands ----
+
+class Quarry(gdb.Command):
+    """Quarry's heap: quarry info | whatis ADDRESS | spans CLASS | verify"""
+
+    def __init__(self):
+        super().__init__("quarry", gdb.COMMAND_DATA, prefix=True)
+
+
+class Info(gdb.Command):
+    """What memory is in use, and by what."""
+
+    def __init__(self):
+        super().__init__("quarry info", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        heap = variable("page_heap")
+        frames = variable("frames")["allocator"]
+        print(f"memory      {size_text(int(frames['total_frames']) * PAGE_BYTES)} that Quarry manages")
+        print(f"arenas      {int(heap['arenas'])}, of them {int(heap['idle_arenas'])} idle; "
+              f"{size_text(int(heap['owned_pages']) * PAGE_BYTES)}, free "
+              f"{size_text(int(heap['free_pages']) * PAGE_BYTES)}")
+        large = [span for arena in arenas() for span in spans_of_arena(arena)
+                 if int(span["size_class"]) == 0]
+        print(f"large       {len(large)} objects, "
+              f"{size_text(sum(int(span['pages']) for span in large) * PAGE_BYTES)}")
+        for cache in cpu_caches():
+            held = sum(len(cached_by(cache, i)) for i in classes())
+            print(f"cpu {int(cache['cpu']):<8}{held:,} objects cached, may cache "
+                  f"{size_text(int(cache['granted_bytes']))} of {size_text(int(cache['budget_bytes']))}")
+        print("class    bytes  spans   slots handed out  in caches")
+        for i in classes():
+            central = variable("central_lists")[i]
+            if int(central["spans"]) == 0:
+                continue
+            held = sum(len(cached_by(cache, i)) for cache in cpu_caches())
+            held += int(variable("transfer_caches")[i]["count"])
+            print(f"{i:5}{int(variable('size_classes')[i]['bytes']):9}{int(central['spans']):7}"
+                  f"{int(central['slots']):8}{int(central['used_slots']):11}{held:11}")
+
+
+class Whatis(gdb.Command):
+    """The object, span and arena around an address, and who has it: quarry whatis ADDRESS"""
+
+    def __init__(self):
+        super().__init__("quarry whatis", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
+
+    def invoke(self, argument, from_tty):
+        address = int(gdb.parse_and_eval(argument)) & (1 << 64) - 1
+        page_map = variable("page_map")
+        page = (address - int(page_map["direct_map"]) & (1 << 64) - 1) // PAGE_BYTES
+        if page >= int(page_map["bound"]) or int(page_map["arenas"][page // ARENA_PAGES]) == 0:
+            print(f"{address:#x}: not in the heap")
+            return
+        arena = page_map["arenas"][page // ARENA_PAGES].dereference()
+        spans = [span for span in spans_of_arena(arena)
+                 if 0 <= page - int(span["first_page"]) < int(span["pages"])]
+        sole = arena["sole"]
+        if int(arena["table"]) == 0 and int(sole) != 0:
+            spans = [sole.dereference()]
+        if not spans:
+            print(f"{address:#x}: a page of the heap that is free, or not the heap's")
+        elif int(spans[0]["size_class"]) == 0:
+            self.large(address, spans[0])
+        else:
+            self.small(address, spans[0])
+
+    def large(self, address, span):
+        start = span_address(span)
+        print(f"{address:#x}: {address - start} bytes into a large object at {start:#x}, "
+              f"{size_text(int(span['pages']) * PAGE_BYTES)}")
+
+    def small(self, address, span):
+        start, bytes_each = span_address(span), int(span["object_bytes"])
+        size_class, slot = int(span["size_class"]), (address - start) // bytes_each
+        print(f"span        at {start:#x}, {int(span['pages'])} pages of class {size_class} "
+              f"({bytes_each} bytes), {int(span['used_slots'])} of {int(span['slots'])} slots handed "
+              f"out, {LISTS[int(span['list'])]}")
+        if slot >= int(span["slots"]):
+            print(f"{address:#x}: behind the span's last object")
+            return
+        object_start = start + slot * bytes_each
+        print(f"{address:#x}: {address - object_start} bytes into slot {slot}, at {object_start:#x}")
+        print(f"it is       {self.holder(span, size_class, slot, object_start)}")
+
+    def holder(self, span, size_class, slot, start):
+        if not int(span["bitmap"][slot // 64]) >> slot % 64 & 1:
+            return "free, in its span"
+        for cache in cpu_caches():
+            if start in cached_by(cache, size_class):
+                return f"free, in the cache of cpu {int(cache['cpu'])}"
+        transfer = variable("transfer_caches")[size_class]
+        if start in [int(transfer["objects"][i]) for i in range(int(transfer["count"]))]:
+            return "free, in the transfer cache"
+        return "live: handed out, and in no cache"
+
+
+class Spans(gdb.Command):
+    """The spans of a size class: quarry spans CLASS"""
+
+    def __init__(self):
+        super().__init__("quarry spans", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        size_class = int(gdb.parse_and_eval(argument))
+        if size_class not in classes():
+            raise gdb.GdbError(f"classes are 1 to {classes()[-1]}")
+        central = variable("central_lists")[size_class]
+        for head in ("partial", "full"):
+            for span in nodes(central[head], "struct span", "link"):
+                print(f"{span_address(span):#x}  {int(span['pages']):4} pages  "
+                      f"{int(span['used_slots']):5} of {int(span['slots'])} slots handed out")
+        print(f"{int(central['spans'])} spans of {int(variable('size_classes')[size_class]['bytes'])} bytes")
+
+
+class Verify(gdb.Command):
+    """Compares arenas, spans, central lists and the page heap with each other."""
+
+    def __init__(self):
+        super().__init__("quarry verify", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        try:
+            found = self.arenas()
+            self.central_lists(found)
+            self.caches()
+        except Disagreement as disagreement:
+            print(f"quarry: they disagree: {disagreement}")
+            return
+        print(f"quarry: {len(found)} spans, {int(variable('page_heap')['arenas'])} arenas, and all "
+              "that counts them agree")
+
+    def same(self, what, one, other):
+        if one != other:
+            raise Disagreement(f"{what}: {one} and {other}")
+
+    def arenas(self):
+        heap, found, counts = variable("page_heap"), [], dict.fromkeys(
+            ("arenas", "idle_arenas", "owned_pages", "free_pages"), 0)
+        for arena in arenas():
+            place = int(arena["first_page"]) * PAGE_BYTES
+            owned, free = int(arena["owned_pages"]), int(arena["free_pages"])
+            self.same(f"owned pages of the arena at {place:#x}, counted and set",
+                      owned, bits(elements(arena["owned"]["word"])))
+            self.same(f"free pages of the arena at {place:#x}, counted and clear",
+                      free, ARENA_PAGES - bits(elements(arena["used"]["word"])))
+            for name, count in (("arenas", 1), ("idle_arenas", owned == free),
+                                ("owned_pages", owned), ("free_pages", free)):
+                counts[name] += int(count)
+            found += list(spans_of_arena(arena))
+        for name, count in counts.items():
+            self.same(f"{name} of the page heap and of all arenas", int(heap[name]), count)
+        used = sum(int(span["pages"]) for span in found)
+        self.same("pages in spans and pages in use",
+                  used, counts["owned_pages"] - counts["free_pages"])
+        return found
+
+    def central_lists(self, found):
+        for i in classes():
+            central = variable("central_lists")[i]
+            listed = [span for head in ("partial", "full")
+                      for span in nodes(central[head], "struct span", "link")]
+            for span in listed:
+                self.same(f"slots handed out of the span at {span_address(span):#x}, counted and set",
+                          int(span["used_slots"]), bits(span_words(span)))
+            self.same(f"spans of class {i}, counted and listed", int(central["spans"]), len(listed))
+            self.same(f"spans of class {i}, listed and in arenas", sorted(map(span_address, listed)),
+                      sorted(span_address(span) for span in found if int(span["size_class"]) == i))
+            self.same(f"slots handed out of class {i}", int(central["used_slots"]),
+                      sum(int(span["used_slots"]) for span in listed))
+
+    def caches(self):
+        for cache in cpu_caches():
+            granted = sum(int(cache["capacity"][i]) * int(variable("size_classes")[i]["bytes"])
+                          for i in classes())
+            self.same(f"bytes that cpu {int(cache['cpu'])} may cache",
+                      int(cache["granted_bytes"]), granted)
+
+
+for command in (Quarry, Info, Whatis, Spans, Verify):
+    command()
