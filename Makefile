@@ -100,7 +100,7 @@ help: ## this list
 
 # ---- what must be installed ----
 PACKAGES := gcc clang make binutils python3 gnu-efi ovmf qemu-system-x86 mtools xfonts-terminus gdb \
-            clang-format clang-tidy cppcheck gcovr afl++ spin g++ rustc
+            clang-format clang-tidy cppcheck gcovr afl++ spin g++ rustc gdisk sbsigntool openssl
 
 deps: ## install what is missing (Debian: apt-get, as root or through sudo)
 	@sh tests/deps.sh $(PACKAGES)
@@ -175,6 +175,16 @@ $(GUEST)/quarry.img: $(GUEST)/BOOTX64.EFI
 
 image: $(GUEST)/quarry.img ## build the bootable image
 
+# The stick. SIGN_KEY=FILE SIGN_CERT=FILE signs it for Secure Boot.
+STICK := build/quarry-usb.img
+SIGN_KEY ?=
+SIGN_CERT ?=
+export SIGN_KEY SIGN_CERT
+.PHONY: usb
+usb: $(GUEST)/BOOTX64.EFI ## build/quarry-usb.img, for a USB stick (SIGN_KEY=FILE SIGN_CERT=FILE for Secure Boot)
+	$(SAY) STICK '$(STICK)'
+	$(Q)sh tools/stick.sh $< boot/quarry.cfg $(STICK)
+
 # The allocator alone, as a kernel links it: one object, only quarry_* visible.
 ALLOCATOR_OBJECTS := $(call objects,$(GUEST),$(LIB_SOURCES) $(MM_SOURCES) arch/x86_64/fast_path.c)
 $(GUEST)/quarry.o: $(ALLOCATOR_OBJECTS)
@@ -237,9 +247,9 @@ VARIANT_PROGRAMS := $(foreach level,1 2,--host $(HOST)-harden$(level)/run-tests 
    --explore $(EXPLORE)-harden$(level)/explore)
 endif
 
-test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD_LIBRARIES) $(PRELOAD)/family dist $(if $(HARDENED),,$(SCALING)/scaling) ## all tests: host, sanitizers, guest; ends with a count
+test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD_LIBRARIES) $(PRELOAD)/family dist usb $(if $(HARDENED),,$(SCALING)/scaling) ## all tests: host, sanitizers, guest; ends with a count
 	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore $(VARIANT_PROGRAMS) \
-	   --model tests/model/check.sh --dist dist $(addprefix --preload ,$(PRELOAD_LIBRARIES)) $(if $(HARDENED),,--scaling $(SCALING)/scaling) --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
+	   --model tests/model/check.sh --dist dist --stick $(STICK) --application $(GUEST)/BOOTX64.EFI $(addprefix --preload ,$(PRELOAD_LIBRARIES)) $(if $(HARDENED),,--scaling $(SCALING)/scaling) --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
 	   --filter "$(T)" $(patsubst %,--variant %/quarry.img,$(VARIANT_IMAGES))
 
 test-host: $(HOST)/run-tests ## the tests on the host (T=substring)

@@ -5,6 +5,7 @@
 #include <quarry_arch.h>
 
 #include "arch/x86_64/serial.h"
+#include "boot/result.h"
 #include "lib/atomic.h"
 #include "lib/format.h"
 
@@ -57,6 +58,7 @@ static void write(const char *text)
     static bool within_line;
     if (!within_line)
         colour = colour_of(text);
+    result_note(text);
     serial_write(text);
     screen_write(text, colour);
     for (; *text != 0; text++)
@@ -89,6 +91,9 @@ void console_status(enum screen_colour colour, const char *format, ...)
 
 void console_report(const char *report)
 {
+    result_note("\n");
+    result_note(report);
+    result_note("\n");
     serial_write("\n");
     serial_write(report);
     serial_write("\n");

@@ -2,13 +2,14 @@
 /*
  * The UEFI application's part that talks to the firmware: from efi_main() to the handoff.
  *
- * In order: no watchdog; options; the screen's framebuffer; ACPI; the timestamp counter's rate;
- * memory for the harness; then the memory map and the exit from boot services, in a loop, for the
- * map may change between the two calls. After the first try nothing may be allocated any more, so
- * all buffers are had before, with room to spare.
+ * In order: no watchdog; options, perhaps by a menu (session.c); the screen's framebuffer; ACPI;
+ * the timestamp counter's rate; memory for the harness; then the memory map and the exit from boot
+ * services, in a loop, for the map may change between the two calls. After the first try nothing
+ * may be allocated any more, so all buffers are had before, with room to spare.
  *
- * Only this file knows UEFI's types. efi_main() is declared plain: GNU-EFI's start-up code calls
- * it as ordinary C. The firmware's functions are called through uefi_call_wrapper().
+ * Only this file, session.c, menu.c and stick.c know UEFI's types. efi_main() is declared plain:
+ * GNU-EFI's start-up code calls it as ordinary C. The firmware's functions are called through
+ * uefi_call_wrapper().
  */
 #include <efi.h>
 
@@ -16,6 +17,7 @@
 #include "arch/x86_64/machine.h"
 #include "boot/acpi.h"
 #include "boot/handoff.h"
+#include "boot/session.h"
 #include "lib/bits.h"
 #include "lib/format.h"
 #include "lib/memory.h"
@@ -44,30 +46,6 @@ static EFI_STATUS fail(const CHAR16 *what)
 }
 
 /* ---- what the firmware knows ---- */
-
-static void read_options(EFI_HANDLE image)
-{
-    EFI_GUID protocol = LOADED_IMAGE_PROTOCOL;
-    EFI_LOADED_IMAGE *loaded = NULL;
-    uefi_call_wrapper(services->HandleProtocol, 3, image, &protocol, (void **)&loaded);
-    size_t length = 0;
-    if (loaded != NULL && loaded->LoadOptions != NULL) {
-        const CHAR16 *text = loaded->LoadOptions;
-        while (length + 1 < HANDOFF_OPTIONS_BYTES && length < loaded->LoadOptionsSize / 2 &&
-               text[length] >= 0x20 && text[length] < 0x7f) {
-            handoff.options[length] = (char)text[length];
-            length++;
-        }
-    }
-    handoff.options[length] = 0;
-    /* What QEMU was told comes last, and so counts most. */
-    if (length + 2 < HANDOFF_OPTIONS_BYTES) {
-        handoff.options[length++] = ' ';
-        handoff.options[length] = 0;
-        machine_qemu_text("opt/quarry/options", handoff.options + length,
-                          HANDOFF_OPTIONS_BYTES - length);
-    }
-}
 
 static void read_firmware_name(void)
 {
@@ -176,26 +154,33 @@ static size_t map_count(const struct firmware_map *map)
     return map->bytes / map->stride;
 }
 
-static bool is_memory(uint32_t type)
+static bool is_memory(const EFI_MEMORY_DESCRIPTOR *entry)
 {
+    uint32_t type = entry->Type;
     return type != EfiReservedMemoryType && type != EfiUnusableMemory &&
            type != EfiMemoryMappedIO && type != EfiMemoryMappedIOPortSpace;
 }
 
-static bool is_called_later(uint32_t type)
+/* The runtime services' code and data, and the device that keeps their variables. */
+static bool is_called_later(const EFI_MEMORY_DESCRIPTOR *entry)
 {
-    return type == EfiRuntimeServicesCode || type == EfiRuntimeServicesData;
+    return entry->Attribute & EFI_MEMORY_RUNTIME;
+}
+
+static bool is_mapped(const EFI_MEMORY_DESCRIPTOR *entry)
+{
+    return is_memory(entry) || is_called_later(entry);
 }
 
 /* How many different pieces of 2^shift bytes entries of some types touch, at most. */
-static size_t pieces_touched(const struct firmware_map *map, bool (*counts)(uint32_t type),
-                             unsigned shift)
+static size_t pieces_touched(const struct firmware_map *map,
+                             bool (*counts)(const EFI_MEMORY_DESCRIPTOR *entry), unsigned shift)
 {
     size_t pieces = 0;
     uint64_t last = UINT64_MAX;
     for (size_t i = 0; i < map_count(map); i++) {
         const EFI_MEMORY_DESCRIPTOR *entry = map_entry(map, i);
-        if (!counts(entry->Type) || entry->NumberOfPages == 0)
+        if (!counts(entry) || entry->NumberOfPages == 0)
             continue;
         uint64_t end = entry->PhysicalStart + entry->NumberOfPages * EFI_PAGE_SIZE - 1;
         pieces += (end >> shift) - (entry->PhysicalStart >> shift) +
@@ -220,8 +205,8 @@ static bool allocate_memory(struct firmware_map *map)
     if (!prepare_map(map))
         return false;
     struct mapping_extent extent = {
-        .gibibytes = pieces_touched(map, is_memory, 30),
-        .half_tebibytes = pieces_touched(map, is_memory, 39),
+        .gibibytes = pieces_touched(map, is_mapped, 30),
+        .half_tebibytes = pieces_touched(map, is_mapped, 39),
         .split_large_pages = pieces_touched(map, is_called_later, 21),
     };
     handoff.work_bytes = round_up(handoff_work_bytes(handoff.cpus.count, &extent), EFI_PAGE_SIZE);
@@ -259,7 +244,7 @@ static uint32_t kind_of(const EFI_MEMORY_DESCRIPTOR *entry)
 
 static void note_executable(const EFI_MEMORY_DESCRIPTOR *entry)
 {
-    if (is_called_later(entry->Type) && handoff.executable_count < HANDOFF_EXECUTABLES_MAX)
+    if (is_called_later(entry) && handoff.executable_count < HANDOFF_EXECUTABLES_MAX)
         handoff.executables[handoff.executable_count++] =
             (struct address_range){entry->PhysicalStart, entry->NumberOfPages * EFI_PAGE_SIZE};
 }
@@ -269,7 +254,7 @@ static void translate_map(const struct firmware_map *map)
     for (size_t i = 0; i < map_count(map) && handoff.region_count < handoff.region_capacity; i++) {
         const EFI_MEMORY_DESCRIPTOR *entry = map_entry(map, i);
         note_executable(entry);
-        if (!is_memory(entry->Type))
+        if (!is_memory(entry))
             continue; /* neither mapped nor given to anybody */
         handoff.regions[handoff.region_count++] = (struct quarry_memory_region){
             .base = entry->PhysicalStart,
@@ -297,6 +282,11 @@ void firmware_reset(bool power_off)
                           EFI_SUCCESS, 0, NULL);
 }
 
+bool firmware_keep_results(const char *text, size_t bytes)
+{
+    return runtime != NULL && session_keep(runtime, text, bytes);
+}
+
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
     table = system;
@@ -304,7 +294,10 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
     runtime = system->RuntimeServices;
     uefi_call_wrapper(services->SetWatchdogTimer, 4, 0, 0, 0, NULL);
     print(u"Quarry takes over ...\r\n");
-    read_options(image);
+    if (!session_begin(system, image, &handoff)) {
+        firmware_reset(true);
+        return EFI_SUCCESS;
+    }
     read_firmware_name();
     find_framebuffer();
     read_acpi();

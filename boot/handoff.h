@@ -11,7 +11,8 @@
 
 #include <quarry/port.h>
 
-#define HANDOFF_OPTIONS_BYTES 256u
+#define HANDOFF_OPTIONS_BYTES 512u
+#define HANDOFF_RESULT_BYTES 2048u /* what a firmware's variable surely holds */
 #define HANDOFF_CPUS_MAX 256u
 #define HANDOFF_EXECUTABLES_MAX 64u
 
@@ -36,7 +37,15 @@ struct cpu_list {
     uint32_t apic_ids[HANDOFF_CPUS_MAX];
 };
 
+/* Where a run's results go, but for screen and serial line. */
+enum results_place {
+    RESULTS_NOWHERE,   /* not started from a stick */
+    RESULTS_PROTECTED, /* the stick cannot be written to */
+    RESULTS_KEPT,      /* the firmware keeps them, and the next start writes them to the stick */
+};
+
 struct handoff {
+    enum results_place results;
     char options[HANDOFF_OPTIONS_BYTES];
     char firmware[64];
     struct framebuffer framebuffer;
@@ -48,7 +57,8 @@ struct handoff {
     size_t region_count;
     size_t region_capacity;
 
-    /* Firmware code that is called after the handoff (the reset), with its data. */
+    /* What is called after the handoff, for the reset and the results: the firmware's code, its
+     * data, and its devices, which are in no region. */
     struct address_range executables[HANDOFF_EXECUTABLES_MAX];
     size_t executable_count;
 
@@ -77,5 +87,8 @@ _Noreturn void harness_main(struct handoff *handoff);
 
 /* Resets or switches off by the firmware, which can still do that. Returns if it cannot. */
 void firmware_reset(bool power_off);
+
+/* Hands the run's results to the firmware (session.h); false if it refuses. Interrupts are off. */
+bool firmware_keep_results(const char *text, size_t bytes);
 
 #endif

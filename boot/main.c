@@ -27,6 +27,7 @@
 #include "boot/handoff.h"
 #include "boot/heapmap.h"
 #include "boot/options.h"
+#include "boot/result.h"
 #include "boot/yardsticks.h"
 #include "lib/bits.h"
 #include "lib/format.h"
@@ -35,6 +36,8 @@
 
 #define CPU_DEADLINE_MS 1000u
 #define KEY_WAIT_SECONDS 3600u
+#define FOREVER_ROUND_SECONDS 20u
+#define FOREVER_MICROSECONDS 3600000000ul
 
 static struct handoff *handoff;
 static struct options options;
@@ -80,6 +83,8 @@ static void map_memory(void)
 {
     for (size_t i = 0; i < handoff->region_count; i++)
         paging_map(handoff->regions[i].base, handoff->regions[i].bytes);
+    for (size_t i = 0; i < handoff->executable_count; i++)
+        paging_map(handoff->executables[i].base, handoff->executables[i].bytes);
     if (handoff->framebuffer.base != 0)
         paging_map(handoff->framebuffer.base, handoff->framebuffer.bytes);
     if (apic_base() != 0)
@@ -106,17 +111,33 @@ static void build_paging(void)
 
 /* ---- the way out ---- */
 
+static void keep_results(void)
+{
+    const char *text;
+    size_t bytes = result_text(&text);
+    if (handoff->results == RESULTS_PROTECTED)
+        console_print("results     nowhere but here: the stick cannot be written to\n");
+    else if (handoff->results == RESULTS_KEPT && firmware_keep_results(text, bytes))
+        console_print("results     kept by the firmware; start this stick once more, and they are "
+                      "in its results.txt\n");
+    else if (handoff->results == RESULTS_KEPT)
+        console_print("results     nowhere but here: the firmware does not keep them\n");
+}
+
 static _Noreturn void finish(bool passed)
 {
-    console_status(passed ? SCREEN_GOOD : SCREEN_BAD, " %s   press a key to switch off",
-                   passed ? "PASSED" : "FAILED");
+    interrupts_off();
+    keep_results();
+    bool again = handoff->results == RESULTS_KEPT;
+    console_status(passed ? SCREEN_GOOD : SCREEN_BAD, " %s   press a key to %s",
+                   passed ? "PASSED" : "FAILED", again ? "start again" : "switch off");
     if (options.wait)
         machine_wait_key(KEY_WAIT_SECONDS);
     machine_qemu_exit(passed);
-    machine_wait_key(KEY_WAIT_SECONDS);
-    interrupts_off();
-    firmware_reset(true);
-    firmware_reset(false);
+    if (!options.wait)
+        machine_wait_key(KEY_WAIT_SECONDS);
+    firmware_reset(!again);
+    firmware_reset(again);
     halt_forever();
 }
 
@@ -211,12 +232,34 @@ static void break_something(void)
 
 /* ---- the run ---- */
 
+/* Rounds of all loops, one after the other, until somebody has had enough. Where there is no
+ * keyboard to say so, one hour. */
+static struct test_result run_forever(void)
+{
+    struct test_result all = {0};
+    uint64_t end =
+        machine_has_keyboard() ? UINT64_MAX : clock_microseconds() + FOREVER_MICROSECONDS;
+    stress_set_seconds(FOREVER_ROUND_SECONDS);
+    for (unsigned round = 1; all.failed == 0 && clock_microseconds() < end; round++) {
+        console_print("round %u, %lu minutes so far; a key ends it\n", round,
+                      clock_microseconds() / 60000000);
+        struct test_result result = test_run_all("stress");
+        all.passed += result.passed;
+        all.failed += result.failed;
+        if (machine_wait_key(0))
+            break;
+    }
+    return all;
+}
+
 static _Noreturn void run_everything(void)
 {
     struct test_result result = {0};
     console_status(SCREEN_TITLE, " tests and stress loops are running ...");
     stress_set_seconds(options.stress_seconds);
-    if (!text_equals(options.tests, "none"))
+    if (options.forever)
+        result = run_forever();
+    else if (!text_equals(options.tests, "none"))
         result = test_run_all(options.tests);
     test_heap_fresh();
     if (options.bench)

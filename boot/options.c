@@ -60,7 +60,14 @@ static void take_word(struct options *options, const char *word)
         options->yardsticks = true;
     else if (word_is(word, "heapmap", &value))
         options->heapmap = true;
-    else if (word_is(word, "debug", &value))
+    else if (word_is(word, "forever", &value))
+        options->forever = true;
+    else if (word_is(word, "default=", &value))
+        copy_word(options->preselected, sizeof options->preselected, value);
+    else if (word_is(word, "menu=", &value)) {
+        options->menu = true;
+        options->menu_seconds = number(value);
+    } else if (word_is(word, "debug", &value))
         options->debug = true;
     else if (word_is(word, "wait", &value))
         options->wait = true;

@@ -10,6 +10,9 @@
  *     bench           print what allocation costs, in instructions under -icount
  *     yardsticks      the same beside simple allocators, by the number of free blocks
  *     heapmap         print a heap in the middle of its life, as JSON
+ *     forever         repeat the stress loops until a key is pressed
+ *     menu=SECONDS    from a stick: ask what to do, and wait so long (0: for ever) for an answer
+ *     default=NAME    the menu's answer without one: quick, full, stress, benchmark, failsafe, off
  *     debug           wait at the start until a debugger sets debugger_attached
  *     wait            keep the result on the screen until a key is pressed
  *     fault=NAME      break something, to see that it is reported: page, stop, hang, cpu
@@ -22,6 +25,10 @@
 struct options {
     char tests[48];
     char fault[16];
+    char preselected[16]; /* menu */
+    unsigned menu_seconds;
+    bool menu;
+    bool forever;
     unsigned stress_seconds;
     unsigned cpus;
     unsigned timer_hertz; /* 0: no timer */

@@ -78,18 +78,23 @@ void machine_qemu_exit(bool passed)
 
 /* ---- the keyboard ---- */
 
+/* All ones: there is no controller. */
+bool machine_has_keyboard(void)
+{
+    return port_read_8(0x64) != 0xff;
+}
+
 bool machine_wait_key(unsigned seconds)
 {
     uint64_t end = clock_microseconds() + seconds * 1000000ul;
-    while (clock_microseconds() < end) {
+    do {
         uint8_t status = port_read_8(0x64);
-        /* All ones: there is no controller. Bit 0: a byte waits; bit 5: it is the mouse's. */
-        if (status != 0xff && (status & 1)) {
-            uint8_t code = port_read_8(0x60);
-            if (!(status & 0x20) && !(code & 0x80))
-                return true;
-        }
-    }
+        if (status == 0xff || !(status & 1))
+            continue; /* no controller, or no byte waits */
+        uint8_t code = port_read_8(0x60);
+        if (!(status & 0x20) && !(code & 0x80)) /* not the mouse's, and no key's release */
+            return true;
+    } while (clock_microseconds() < end);
     return false;
 }
 

@@ -18,7 +18,11 @@ size_t machine_qemu_text(const char *name, char *text, size_t capacity_bytes);
 /* Ends QEMU with a status, if it has the isa-debug-exit device; returns if not. */
 void machine_qemu_exit(bool passed);
 
-/* Waits for a key of a PS/2 keyboard, for so long at most; false if none was pressed. */
+/* Whether there is a PS/2 controller, or something that plays one. */
+bool machine_has_keyboard(void);
+
+/* Waits for a key of a PS/2 keyboard, for so long at most; false if none was pressed. 0: looks
+ * whether one was pressed before. */
 bool machine_wait_key(unsigned seconds);
 
 /* The processor's name; at least 49 bytes. */

@@ -32,26 +32,36 @@ class Guest:
     """One boot. Everything it writes lies in a folder of its own, so many may run at once."""
 
     def __init__(self, image, smp=4, memory="512M", arguments="", machine="q35", cpu="max",
-                 accel="tcg", icount=False, exit_device=True):
+                 accel="tcg", icount=False, exit_device=True, usb=None, variables=None, secure=None):
+        """`usb`: the image is a stick, "writable" or "protected". `variables`: a file in which the
+        firmware keeps its own, for more than one start. `secure`: firmware that enforces Secure Boot.
+        """
         self.image = pathlib.Path(image)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="quarry-"))
         self.output = ""
-        shutil.copy(VARIABLES, self.folder / "variables.fd")
+        if not variables:
+            variables = self.folder / "variables.fd"
+            shutil.copy(VARIABLES, variables)
         threads = "single" if icount else "multi"
         accelerator = f"tcg,thread={threads}" if accel == "tcg" else accel
         self.command = [
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-            "-machine", f"{machine},memory-backend=ram", "-accel", accelerator, "-cpu", "host" if accel == "kvm" else cpu,
+            "-machine", f"{machine},memory-backend=ram" + (",smm=on" if secure else ""), "-accel", accelerator, "-cpu", "host" if accel == "kvm" else cpu,
             "-smp", str(smp), "-m", memory,
             # Unreserved: a guest may have far more memory than it touches.
             "-object", f"memory-backend-ram,id=ram,size={memory},reserve=off",
-            "-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}",
-            "-drive", f"if=pflash,format=raw,file={self.folder / 'variables.fd'}",
-            "-drive", f"if=none,id=disk,format=raw,readonly=on,file={self.image}",
-            "-device", "virtio-blk-pci,drive=disk,bootindex=0",
+            "-drive", f"if=pflash,format=raw,readonly=on,file={secure or FIRMWARE}",
+            "-drive", f"if=pflash,format=raw,file={variables}",
+            "-drive", f"if=none,id=disk,format=raw,readonly={'off' if usb == 'writable' else 'on'},file={self.image}",
             "-vga", "std", "-display", "none", "-serial", "stdio",
             "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off",
         ]
+        if usb:
+            self.command += ["-device", "qemu-xhci", "-device", "usb-storage,drive=disk,bootindex=0,removable=on"]
+        else:
+            self.command += ["-device", "virtio-blk-pci,drive=disk,bootindex=0"]
+        if secure:
+            self.command += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
         if icount:
             self.command += ["-icount", "shift=0,sleep=off"]
         if arguments:
@@ -62,7 +72,8 @@ class Guest:
             self.command += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
 
     def run(self, deadline, echo=None):
-        """Returns the exit status (None: killed at the deadline). Output is in self.output."""
+        """Returns the exit status (None: killed at the deadline). Output is in self.output. `echo`
+        gets each line; when it returns true, that is enough, and QEMU is ended."""
         process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT)
         killed = threading.Event()
@@ -77,8 +88,8 @@ class Guest:
             for line in process.stdout:
                 text = clean(line.decode("utf-8", "replace"))
                 self.output += text
-                if echo:
-                    echo(text)
+                if echo and echo(text):
+                    break
         finally:
             timer.cancel()
             process.kill()

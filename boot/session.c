@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* A run from a stick, before and after; see session.h. */
+#include "boot/session.h"
+
+#include "arch/x86_64/machine.h"
+#include "boot/menu.h"
+#include "boot/options.h"
+#include "boot/stick.h"
+#include "lib/format.h"
+#include "lib/memory.h"
+
+#define CONFIG_BYTES_MAX 8192u
+
+static const CHAR16 config_path[] = u"\\quarry.cfg";
+static const CHAR16 results_path[] = u"\\results.txt";
+static const CHAR16 variable_name[] = u"QuarryResults";
+static const EFI_GUID variable_owner = {0x6b1f3c52,
+                                        0x90d4,
+                                        0x4f0e,
+                                        {0x9a, 0x57, 0x21, 0x8e, 0xc3, 0x44, 0x7d, 0x10}};
+
+#define VARIABLE_KEPT                                                                              \
+    (EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS | EFI_VARIABLE_RUNTIME_ACCESS)
+
+/* ---- options ---- */
+
+static size_t length_of(const char *text)
+{
+    size_t length = 0;
+    while (text[length] != 0)
+        length++;
+    return length;
+}
+
+/* A blank and the text; what does not fit is left out, and the harness says what it understood. */
+static void add_words(char *options, const char *words)
+{
+    size_t length = length_of(options);
+    format_text(options + length, HANDOFF_OPTIONS_BYTES - length, " %s", words);
+}
+
+/* The file's words on one line: a comment goes from # to the end of its line. */
+static void flatten(char *text)
+{
+    bool comment = false;
+    for (; *text != 0; text++) {
+        bool line_ends = *text == '\n' || *text == '\r';
+        comment = !line_ends && (comment || *text == '#');
+        if (comment || line_ends || *text == '\t')
+            *text = ' ';
+    }
+}
+
+/* Each run of blanks becomes one, so that a long comment does not take the options' room. */
+static void squeeze(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from != 0; from++)
+        if (*from != ' ' || (to > text && to[-1] != ' '))
+            *to++ = *from;
+    *to = 0;
+}
+
+static bool add_config(char *options)
+{
+    static char text[CONFIG_BYTES_MAX];
+    if (stick_read(config_path, text, sizeof text) == 0)
+        return false;
+    flatten(text);
+    squeeze(text);
+    add_words(options, text);
+    return true;
+}
+
+static void add_load_options(EFI_BOOT_SERVICES *services, EFI_HANDLE image, char *options)
+{
+    EFI_GUID protocol = LOADED_IMAGE_PROTOCOL;
+    EFI_LOADED_IMAGE *loaded = NULL;
+    char words[HANDOFF_OPTIONS_BYTES];
+    size_t length = 0;
+    uefi_call_wrapper(services->HandleProtocol, 3, image, &protocol, (void **)&loaded);
+    if (loaded == NULL || loaded->LoadOptions == NULL)
+        return;
+    const CHAR16 *text = loaded->LoadOptions;
+    while (length + 1 < sizeof words && length < loaded->LoadOptionsSize / 2 &&
+           text[length] >= 0x20 && text[length] < 0x7f) {
+        words[length] = (char)text[length];
+        length++;
+    }
+    words[length] = 0;
+    add_words(options, words);
+}
+
+/* What QEMU was told comes last, and so counts most. */
+static void add_qemu_words(char *options)
+{
+    char words[HANDOFF_OPTIONS_BYTES];
+    if (machine_qemu_text("opt/quarry/options", words, sizeof words) > 0)
+        add_words(options, words);
+}
+
+/* ---- results ---- */
+
+/* What the last run left; the words for the menu. `*stored`: there was something, and it is safe.
+ */
+static const CHAR16 *store_last(EFI_RUNTIME_SERVICES *runtime, bool *stored)
+{
+    static char text[HANDOFF_RESULT_BYTES];
+    UINTN bytes = sizeof text;
+    UINT32 attributes;
+    EFI_GUID owner = variable_owner;
+    if (EFI_ERROR(uefi_call_wrapper(runtime->GetVariable, 5, (CHAR16 *)variable_name, &owner,
+                                    &attributes, &bytes, text)))
+        return u"   Results are written to this stick: results.txt.\r\n";
+    if (!stick_append(results_path, text, bytes))
+        return u"   The last run's results could not be written to this stick "
+               u"(write-protected?).\r\n"
+               u"   The firmware keeps them until a run from it takes their place.\r\n";
+    uefi_call_wrapper(runtime->SetVariable, 5, (CHAR16 *)variable_name, &owner, VARIABLE_KEPT, 0,
+                      NULL);
+    *stored = true;
+    return u"   The last run's results have been written to this stick: results.txt.\r\n";
+}
+
+/* The first lines of a run, straight to the stick: so even a run that hangs has left a trace. */
+static bool write_beginning(EFI_RUNTIME_SERVICES *runtime, const char *options)
+{
+    static char text[HANDOFF_OPTIONS_BYTES + 100];
+    EFI_TIME now = {0};
+    uefi_call_wrapper(runtime->GetTime, 2, &now, NULL);
+    size_t length =
+        format_text(text, sizeof text, "\r\n== begun %u-%02u-%02u %02u:%02u, options:%s\r\n",
+                    now.Year, now.Month, now.Day, now.Hour, now.Minute, options);
+    return stick_append(results_path, text, length);
+}
+
+bool session_keep(EFI_RUNTIME_SERVICES *runtime, const char *text, size_t bytes)
+{
+    EFI_GUID owner = variable_owner;
+    return !EFI_ERROR(uefi_call_wrapper(runtime->SetVariable, 5, (CHAR16 *)variable_name, &owner,
+                                        VARIABLE_KEPT, bytes, (void *)text));
+}
+
+/* ---- the start ---- */
+
+static const char *ask(EFI_SYSTEM_TABLE *table, const struct options *options)
+{
+    bool stored = false;
+    const CHAR16 *notice = store_last(table->RuntimeServices, &stored);
+    /* Whoever comes back for the results wants to see that they are there, not the next run. */
+    return menu_choose(table, notice, stored ? 0 : options->menu_seconds, options->preselected);
+}
+
+bool session_begin(EFI_SYSTEM_TABLE *table, EFI_HANDLE image, struct handoff *handoff)
+{
+    char *words = handoff->options;
+    words[0] = 0;
+    bool is_stick = stick_open(table->BootServices, image) && add_config(words);
+    add_load_options(table->BootServices, image, words);
+    size_t own = length_of(words);
+    add_qemu_words(words);
+    struct options options = options_parse(words);
+    if (is_stick && options.menu) {
+        const char *chosen = ask(table, &options);
+        if (chosen == NULL)
+            return false;
+        words[own] = 0;
+        add_words(words, chosen);
+        add_qemu_words(words);
+    }
+    handoff->results = !is_stick                                        ? RESULTS_NOWHERE
+                       : write_beginning(table->RuntimeServices, words) ? RESULTS_KEPT
+                                                                        : RESULTS_PROTECTED;
+    return true;
+}
