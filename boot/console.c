@@ -44,9 +44,9 @@ static bool begins_with(const char *text, const char *with)
 
 static enum screen_colour colour_of(const char *line)
 {
-    if (begins_with(line, "ok"))
+    if (begins_with(line, "ok") || begins_with(line, "PASSED"))
         return SCREEN_GOOD;
-    if (begins_with(line, "not ok"))
+    if (begins_with(line, "not ok") || begins_with(line, "FAILED"))
         return SCREEN_BAD;
     return begins_with(line, "#") ? SCREEN_DIM : SCREEN_TEXT;
 }

@@ -11,11 +11,13 @@
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/smp.h"
 #include "boot/console.h"
+#include "boot/dashboard.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
 #include "tests/framework/platform.h"
 
 static const struct handoff *handoff;
+static unsigned timer_hertz;
 static void (*tick_handler)(void);
 static unsigned ticks_inside; /* CPUs that may be in the tick handler now */
 static platform_stop_handler *stop_handler;
@@ -28,6 +30,8 @@ static void on_timer(void)
     if (handler != NULL && quarry_port_cpu()->cache != NULL)
         handler();
     atomic_fetch_sub(&ticks_inside, 1);
+    if (quarry_port_cpu_number() == 0)
+        dashboard_tick(timer_hertz);
 }
 
 static void on_drain(void)
@@ -62,9 +66,10 @@ static void restore_access(void)
     touched_to = 0;
 }
 
-void guest_init(const struct handoff *given)
+void guest_init(const struct handoff *given, unsigned hertz)
 {
     handoff = given;
+    timer_hertz = hertz;
     interrupts_set_page_fault_hook(quarry_guard_fault);
     interrupts_set_handler(VECTOR_TIMER, on_timer);
     interrupts_set_handler(VECTOR_DRAIN, on_drain);
@@ -92,6 +97,7 @@ void platform_print(const char *text)
 
 void platform_progress(unsigned number, unsigned total, const char *name)
 {
+    dashboard_part(number, total, name);
     console_status(SCREEN_TITLE, " test %u of %u: %s ...", number, total, name);
 }
 
@@ -103,6 +109,19 @@ unsigned platform_cpu_count(void)
 void platform_run(unsigned cpus, void (*work)(void *argument), void *argument)
 {
     smp_run(cpus, work, argument);
+}
+
+void platform_note_round(void)
+{
+    dashboard_count(quarry_port_cpu_number());
+}
+
+void platform_time(void (*work)(void))
+{
+    unsigned draws = dashboard_draws();
+    uint64_t start = timestamp();
+    work();
+    dashboard_latency(quarry_port_cpu_number(), timestamp() - start, draws);
 }
 
 bool platform_interrupts_on(void)

@@ -5,7 +5,8 @@
 
 #include "boot/handoff.h"
 
-void guest_init(const struct handoff *handoff);
+/* `hertz`: timer interrupts a second on each CPU; 0: none. */
+void guest_init(const struct handoff *handoff, unsigned hertz);
 
 /* A stop's report: goes to the test that expects it, and then does not return; else returns. */
 void guest_stopped(const char *report);

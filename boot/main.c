@@ -23,6 +23,7 @@
 #include "arch/x86_64/smp.h"
 #include "boot/bench.h"
 #include "boot/console.h"
+#include "boot/dashboard.h"
 #include "boot/guest.h"
 #include "boot/handoff.h"
 #include "boot/heapmap.h"
@@ -127,6 +128,7 @@ static void keep_results(void)
 static _Noreturn void finish(bool passed)
 {
     interrupts_off();
+    dashboard_stop();
     keep_results();
     bool again = handoff->results == RESULTS_KEPT;
     console_status(passed ? SCREEN_GOOD : SCREEN_BAD, " %s   press a key to %s",
@@ -232,6 +234,28 @@ static void break_something(void)
 
 /* ---- the run ---- */
 
+static void report_latencies(void)
+{
+    struct dashboard_latencies latencies = dashboard_latencies();
+    if (latencies.samples > 0)
+        console_print(
+            "\nlatency     a pair of 64 bytes under stress: median %lu ns, 99.9%% %lu ns, "
+            "worst %lu ns\n",
+            latencies.median, latencies.most, latencies.worst);
+}
+
+static void show_live(void)
+{
+    char line[160], name[49];
+    machine_processor_name(name);
+    format_text(line, sizeof line, "%s, %u cpus, %lu MHz, %u MiB; %s", name, smp_cpu_count(),
+                clock_ticks_per_second() / 1000000,
+                mebibytes(quarry_frame_total_count() * QUARRY_FRAME_BYTES), handoff->firmware);
+    interrupts_off();
+    dashboard_start(handoff, line);
+    interrupts_on();
+}
+
 /* Rounds of all loops, one after the other, until somebody has had enough. Where there is no
  * keyboard to say so, one hour. */
 static struct test_result run_forever(void)
@@ -256,6 +280,8 @@ static _Noreturn void run_everything(void)
 {
     struct test_result result = {0};
     console_status(SCREEN_TITLE, " tests and stress loops are running ...");
+    if (options.live)
+        show_live();
     stress_set_seconds(options.stress_seconds);
     if (options.forever)
         result = run_forever();
@@ -268,6 +294,7 @@ static _Noreturn void run_everything(void)
         yardsticks_run();
     if (options.heapmap)
         heapmap_run();
+    report_latencies();
     struct quarry_stats stats;
     quarry_scavenge();
     quarry_stats(&stats);
@@ -298,7 +325,7 @@ static void on_own_stack(void *argument)
     (void)argument;
     apic_init();
     interrupts_set_fault_sink(stop);
-    guest_init(handoff);
+    guest_init(handoff, options.timer_hertz);
     report_machine();
     if (options.unknown != NULL)
         console_print("# not understood, from here on: %s\n", options.unknown);

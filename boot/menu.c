@@ -23,13 +23,13 @@ struct entry {
 };
 
 static const struct entry entries[] = {
-    {"quick", "Quick check", "every test and a short stress run, less than a minute", "wait"},
-    {"full", "Full check", "the same, with ten minutes of stress", "wait stress=600"},
+    {"quick", "Quick check", "every test and a short stress run, less than a minute", "live wait"},
+    {"full", "Full check", "the same, with ten minutes of stress", "live wait stress=600"},
     {"stress", "Stress until stopped", "on all CPUs, until a key is pressed, for days if need be",
-     "wait tests=stress forever"},
+     "live wait tests=stress forever"},
     {"benchmark", "Benchmark", "what allocation costs, in ticks of this processor's clock",
      "wait tests=none bench"},
-    {"failsafe", "Failsafe check", "one CPU, no timer interrupts", "wait cpus=1 notimer"},
+    {"failsafe", "Failsafe check", "one CPU, no timer interrupts", "live wait cpus=1 notimer"},
     {"off", "Switch off", "", NULL},
 };
 

@@ -60,6 +60,8 @@ static void take_word(struct options *options, const char *word)
         options->yardsticks = true;
     else if (word_is(word, "heapmap", &value))
         options->heapmap = true;
+    else if (word_is(word, "live", &value))
+        options->live = true;
     else if (word_is(word, "forever", &value))
         options->forever = true;
     else if (word_is(word, "default=", &value))

@@ -10,6 +10,7 @@
  *     bench           print what allocation costs, in instructions under -icount
  *     yardsticks      the same beside simple allocators, by the number of free blocks
  *     heapmap         print a heap in the middle of its life, as JSON
+ *     live            show on the screen what happens, while it happens
  *     forever         repeat the stress loops until a key is pressed
  *     menu=SECONDS    from a stick: ask what to do, and wait so long (0: for ever) for an answer
  *     default=NAME    the menu's answer without one: quick, full, stress, benchmark, failsafe, off
@@ -29,6 +30,7 @@ struct options {
     unsigned menu_seconds;
     bool menu;
     bool forever;
+    bool live;
     unsigned stress_seconds;
     unsigned cpus;
     unsigned timer_hertz; /* 0: no timer */

@@ -7,7 +7,8 @@
 #include "lib/memory.h"
 
 #define MARGIN_PIXELS 8u
-#define BACKGROUND 0x101418u
+#define BACKGROUND SCREEN_BACKGROUND
+#define LINES_LEFT_MIN 12u
 
 static const uint32_t colours[] = {
     [SCREEN_TEXT] = 0xd8dee9, [SCREEN_DIM] = 0x7b8794,   [SCREEN_GOOD] = 0x7fd07f,
@@ -18,6 +19,7 @@ static struct framebuffer frame; /* base 0: none */
 static uint32_t scale;
 static uint32_t columns;
 static uint32_t rows; /* row 0 is the title, the last one the status */
+static uint32_t body; /* the first row that scrolls */
 static uint32_t row;
 static uint32_t column;
 
@@ -41,14 +43,29 @@ static void fill_lines(uint32_t from, uint32_t to, uint32_t colour)
             line_at(y)[x] = pixel;
 }
 
-static uint32_t row_height(void)
+uint32_t screen_row_height(void)
 {
     return FONT_HEIGHT * scale;
 }
 
-static uint32_t row_top(uint32_t of_row)
+uint32_t screen_row_top(uint32_t of_row)
 {
-    return MARGIN_PIXELS + of_row * row_height();
+    return MARGIN_PIXELS + of_row * screen_row_height();
+}
+
+uint32_t screen_column_left(uint32_t of_column)
+{
+    return MARGIN_PIXELS + of_column * FONT_WIDTH * scale;
+}
+
+uint32_t screen_columns(void)
+{
+    return columns;
+}
+
+uint32_t screen_width(void)
+{
+    return frame.width;
 }
 
 void screen_init(const struct framebuffer *framebuffer)
@@ -60,8 +77,8 @@ void screen_init(const struct framebuffer *framebuffer)
         return;
     scale = 1 + frame.height / 1400;
     columns = frame.width / (FONT_WIDTH * scale) - 2;
-    rows = frame.height / row_height() - 1;
-    row = 2;
+    rows = frame.height / screen_row_height() - 1;
+    body = row = 2;
     column = 0;
     fill_lines(0, frame.height, BACKGROUND);
 }
@@ -72,9 +89,9 @@ static void draw_glyph(uint32_t at_column, uint32_t at_row, char c, uint32_t col
     unsigned code = (unsigned char)c;
     if (code < FONT_FIRST || code > FONT_LAST)
         code = '?';
-    uint32_t left = MARGIN_PIXELS + at_column * FONT_WIDTH * scale;
-    for (uint32_t y = 0; y < row_height(); y++) {
-        uint32_t *line = line_at(row_top(at_row) + y) + left;
+    uint32_t left = screen_column_left(at_column);
+    for (uint32_t y = 0; y < screen_row_height(); y++) {
+        uint32_t *line = line_at(screen_row_top(at_row) + y) + left;
         unsigned bits = font_rows[code - FONT_FIRST][y / scale];
         for (uint32_t x = 0; x < FONT_WIDTH * scale; x++)
             line[x] = pixel_of(bits >> (FONT_WIDTH - 1 - x / scale) & 1 ? colour : background);
@@ -85,7 +102,7 @@ static void draw_bar(uint32_t at_row, const char *text, uint32_t colour, uint32_
 {
     if (frame.base == 0)
         return;
-    fill_lines(row_top(at_row), row_top(at_row) + row_height(), background);
+    fill_lines(screen_row_top(at_row), screen_row_top(at_row) + screen_row_height(), background);
     for (uint32_t i = 0; i < columns && text[i] != 0; i++)
         draw_glyph(i, at_row, text[i], colour, background);
 }
@@ -103,13 +120,13 @@ void screen_status(const char *text, enum screen_colour colour)
 /* A third of the lines at once: moving pixels is slow. */
 static void scroll(void)
 {
-    uint32_t body = rows - 3; /* rows 2 to rows - 2 */
-    uint32_t gone = body / 3 + 1;
-    uint32_t kept_lines = (body - gone) * row_height();
+    uint32_t scrolling = rows - 1 - body;
+    uint32_t gone = scrolling / 3 + 1;
+    uint32_t kept_lines = (scrolling - gone) * screen_row_height();
     for (uint32_t y = 0; y < kept_lines; y++)
-        memory_copy(line_at(row_top(2) + y), line_at(row_top(2 + gone) + y),
+        memory_copy(line_at(screen_row_top(body) + y), line_at(screen_row_top(body + gone) + y),
                     frame.width * sizeof(uint32_t));
-    fill_lines(row_top(2) + kept_lines, row_top(rows - 1), BACKGROUND);
+    fill_lines(screen_row_top(body) + kept_lines, screen_row_top(rows - 1), BACKGROUND);
     row -= gone;
 }
 
@@ -131,4 +148,39 @@ void screen_write(const char *text, enum screen_colour colour)
             next_row();
         draw_glyph(column++, row, *text, colours[colour], BACKGROUND);
     }
+}
+
+/* ---- the part that is drawn at will ---- */
+
+bool screen_reserve(uint32_t wanted)
+{
+    if (frame.base == 0 || rows < wanted + LINES_LEFT_MIN)
+        return false;
+    body = row = wanted;
+    column = 0;
+    fill_lines(screen_row_top(1), screen_row_top(rows - 1), BACKGROUND);
+    return true;
+}
+
+void screen_text(uint32_t from, uint32_t at_row, const char *text, enum screen_colour colour)
+{
+    for (; from < columns && *text != 0; text++)
+        draw_glyph(from++, at_row, *text, colours[colour], BACKGROUND);
+}
+
+void screen_line(uint32_t at_row, const char *text, enum screen_colour colour)
+{
+    uint32_t at = 0;
+    for (; at < columns && text[at] != 0; at++)
+        draw_glyph(at, at_row, text[at], colours[colour], BACKGROUND);
+    for (; at < columns; at++)
+        draw_glyph(at, at_row, ' ', colours[colour], BACKGROUND);
+}
+
+void screen_fill(uint32_t left, uint32_t top, uint32_t width, uint32_t height, uint32_t colour)
+{
+    uint32_t pixel = pixel_of(colour);
+    for (uint32_t y = top; y < top + height && y < frame.height; y++)
+        for (uint32_t x = left; x < left + width && x < frame.width; x++)
+            line_at(y)[x] = pixel;
 }

@@ -6,6 +6,8 @@
 #ifndef QUARRY_REPORT_H
 #define QUARRY_REPORT_H
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -28,6 +30,20 @@ typedef void quarry_write(void *context, const char *text);
  */
 void quarry_report_text(quarry_write *write, void *context);
 void quarry_report_json(quarry_write *write, void *context);
+
+/*
+ * What a 2 MiB window of physical memory is used for, for maps that are drawn while the machine
+ * works. 512 frames are free, in spans of small objects, or taken otherwise: by large objects, by
+ * frames handed out, by Quarry's tables, or not Quarry's at all.
+ */
+struct quarry_window {
+    unsigned free_frames;
+    unsigned small_frames;
+};
+
+/* The window around the address. Any context, NMI handlers included, also before quarry_init() and
+ * while it runs; a hint where others allocate. Takes no lock; reads 512 bytes. */
+struct quarry_window quarry_window(uint64_t physical);
 
 #ifdef __cplusplus
 }

@@ -24,6 +24,12 @@ unsigned platform_cpu_count(void);
  */
 void platform_run(unsigned cpus, void (*work)(void *argument), void *argument);
 
+/* This CPU has done a round of a stress loop: for those who watch. */
+void platform_note_round(void);
+
+/* Runs `work`, a pair of calls, and notes how long it took, for those who watch. */
+void platform_time(void (*work)(void));
+
 /* Whether every masking of interrupts on this CPU was undone. */
 bool platform_interrupts_on(void);
 

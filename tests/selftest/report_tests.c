@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Reports: the JSON is JSON, and what it says is what quarry_stats() says. */
+#include <quarry/frame.h>
 #include <quarry/quarry.h>
 #include <quarry/report.h>
 
 #include "lib/format.h"
+#include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 
 static char report[96 * 1024];
@@ -147,4 +149,26 @@ TEST(report_text_has_a_line_for_each_total)
     quarry_report_text(keep, report);
     EXPECT(find("frames_total", report) != NULL && find("\nclasses\n", report) != NULL);
     EXPECT(find("\ncpus\n", report) != NULL && find("\narenas\n", report) != NULL);
+}
+
+TEST(report_window_tells_what_its_frames_are_used_for)
+{
+    test_heap_fresh();
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    uint64_t huge = quarry_frame_alloc(QUARRY_ORDER_HUGE);
+    unsigned char *object = quarry_alloc(64);
+    REQUIRE(huge != 0 && object != NULL);
+    struct quarry_window taken = quarry_window(huge);
+    EXPECT(taken.free_frames == 0 && taken.small_frames == 0);
+    uint64_t physical = (uintptr_t)object - setup.direct_map;
+    struct quarry_window small = quarry_window(physical);
+    EXPECT(small.small_frames > 0 && small.small_frames + small.free_frames <= 512);
+    quarry_frame_free(huge, QUARRY_ORDER_HUGE);
+    EXPECT(quarry_window(huge + 4096).free_frames == 512);
+    quarry_free(object);
+    test_heap_settle();
+    EXPECT(quarry_window(physical).small_frames == 0);
+    struct quarry_window nowhere = quarry_window(UINT64_MAX);
+    EXPECT(nowhere.free_frames == 0 && nowhere.small_frames == 0);
 }

@@ -32,12 +32,22 @@ static struct pace pace_start(unsigned rounds)
 {
     struct pace pace = {.rounds = rounds};
     if (seconds_in_all > 0)
-        pace.end_ms = platform_milliseconds() + seconds_in_all * 1000u / LOOPS;
+        pace.end_ms = platform_milliseconds() + seconds_in_all * (uint64_t)1000 / LOOPS;
     return pace;
+}
+
+#define TIMED_ROUNDS 16u /* one of so many */
+
+static void timed_pair(void)
+{
+    quarry_free(quarry_alloc(64));
 }
 
 static bool pace_goes_on(const struct pace *pace, unsigned round)
 {
+    platform_note_round();
+    if (round % TIMED_ROUNDS == 0)
+        platform_time(timed_pair);
     if (pace->end_ms == 0)
         return round < pace->rounds;
     return round % 64 != 0 || platform_milliseconds() < pace->end_ms;
