@@ -32,6 +32,9 @@ symbols() {
         { name = "" }' | grep .
 }
 
+python3 tests/dist/follow.py docs/PORTING.md "$folder" "$work/kernel"
+result "docs/PORTING.md leads to a kernel that boots" $?
+
 for compiler in gcc clang; do
     python3 tests/dist/porting.py docs/PORTING.md "$folder" "$work" $compiler
     result "docs/PORTING.md compiles: $compiler" $?
