@@ -260,11 +260,11 @@ test-qemu: image ## the boot matrix: CPUs, memory sizes, machines (T=substring)
 
 # The allocator as one pair of files.
 DIST_SOURCES := $(wildcard include/quarry/*.h lib/*.[ch] mm/*.[ch] mm/*/*.[ch]) arch/x86_64/quarry_arch.h arch/x86_64/fast_path.c
-dist/quarry.c dist/quarry.h &: tools/dist.py $(DIST_SOURCES)
+dist/quarry.c dist/quarry.h dist/quarry.mk &: tools/dist.py $(DIST_SOURCES)
 	$(SAY) DIST 'dist/quarry.c dist/quarry.h'
 	$(Q)$(PYTHON) tools/dist.py dist
 
-dist: dist/quarry.c dist/quarry.h ## dist/quarry.c and dist/quarry.h: all that a kernel needs
+dist: dist/quarry.c dist/quarry.h dist/quarry.mk ## dist/quarry.c and dist/quarry.h: all that a kernel needs
 
 EXAMPLE_PACKAGES := grub-efi-amd64-bin grub-common xorriso linux-image-amd64 linux-headers-amd64 busybox-static cpio
 test-examples: dist ## every example built and booted: kernels, Debian's Linux with Quarry inside, C++, Rust

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the allocator as one pair of files, quarry.h and quarry.c.
+"""Writes the allocator as one pair of files, quarry.h and quarry.c, with a rule for make.
 
     dist.py FOLDER
 
@@ -247,12 +247,25 @@ def source(version):
     return re.sub(r"\n{3,}", "\n\n", "".join(out)).rstrip() + "\n"
 
 
+RULES = """# SPDX-License-Identifier: MIT
+# quarry.o, for a kernel's Makefile to include: give QUARRY the folder of this file, and in
+# QUARRY_FLAGS what the rest of the kernel is compiled with, settings (quarry.h) among it.
+QUARRY ?= .
+QUARRY_FLAGS ?= -O2
+QUARRY_NEEDS := -std=c11 -ffreestanding -fno-strict-aliasing -mno-red-zone -mgeneral-regs-only
+
+quarry.o: $(QUARRY)/quarry.c $(QUARRY)/quarry.h
+\t$(CC) $(QUARRY_FLAGS) $(QUARRY_NEEDS) -c $< -o $@
+"""
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     version = sys.argv[2] if len(sys.argv) > 2 else "unreleased"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "quarry.h").write_text(public_header(version))
     (folder / "quarry.c").write_text(source(version))
+    (folder / "quarry.mk").write_text(RULES)
 
 
 if __name__ == "__main__":

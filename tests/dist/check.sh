@@ -36,6 +36,10 @@ python3 tests/dist/follow.py docs/PORTING.md "$folder" "$work/kernel"
 result "docs/PORTING.md leads to a kernel that boots" $?
 
 for compiler in gcc clang; do
+    make -s -C "$work" -f "$(cd "$folder" && pwd)/quarry.mk" QUARRY="$(cd "$folder" && pwd)" CC=$compiler QUARRY_FLAGS="-O2 -DQUARRY_HARDEN=1" -B quarry.o
+    result "quarry.mk builds quarry.o: $compiler" $?
+    symbols "$work/quarry.o"
+    result "and it shows nothing but quarry_*: $compiler" $?
     python3 tests/dist/porting.py docs/PORTING.md "$folder" "$work" $compiler
     result "docs/PORTING.md compiles: $compiler" $?
     for harden in 0 1 2; do

@@ -10,6 +10,7 @@ its results are not; firmware that enforces Secure Boot refuses the application,
 it is signed with a key that the firmware knows.
 """
 
+import filecmp
 import os
 import pathlib
 import re
@@ -107,6 +108,12 @@ def protected(checks, folder, image):
     checks.check("begun" not in results_on(image), "and keeps none", "")
 
 
+def repeatable(checks, folder, image, application):
+    again = folder / "again.img"
+    subprocess.run(["sh", "tools/stick.sh", application, "boot/quarry.cfg", str(again)], check=True)
+    checks.check(filecmp.cmp(image, again, shallow=False), "the image is the same when it is made again")
+
+
 def secure_boot(checks, folder, image, application):
     put_config(image, "tests=bits\n")
     output = Start(folder, image, secure=True).run([], r"Access Denied|Security Violation|PASSED")
@@ -128,6 +135,7 @@ def main():
     checks = Checks()
     with tempfile.TemporaryDirectory(prefix="quarry-stick-") as name:
         folder = pathlib.Path(name)
+        repeatable(checks, folder, image, application)
         for test in (writable, protected):
             shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", folder / "variables.fd")
             shutil.copy(image, folder / "stick.img")
