@@ -7,7 +7,6 @@
 #include "boot/options.h"
 #include "boot/stick.h"
 #include "lib/format.h"
-#include "lib/memory.h"
 
 #define CONFIG_BYTES_MAX 8192u
 
@@ -168,8 +167,9 @@ bool session_begin(EFI_SYSTEM_TABLE *table, EFI_HANDLE image, struct handoff *ha
         add_words(words, chosen);
         add_qemu_words(words);
     }
-    handoff->results = !is_stick                                        ? RESULTS_NOWHERE
-                       : write_beginning(table->RuntimeServices, words) ? RESULTS_KEPT
-                                                                        : RESULTS_PROTECTED;
+    handoff->results = RESULTS_NOWHERE;
+    if (is_stick)
+        handoff->results =
+            write_beginning(table->RuntimeServices, words) ? RESULTS_KEPT : RESULTS_PROTECTED;
     return true;
 }

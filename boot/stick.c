@@ -57,13 +57,3 @@ bool stick_append(const CHAR16 *path, const char *text, size_t bytes)
     uefi_call_wrapper(file->Close, 1, file);
     return !EFI_ERROR(status) && !EFI_ERROR(flushed) && written == bytes;
 }
-
-bool stick_is_writable(void)
-{
-    static const CHAR16 path[] = u"\\quarry.try";
-    bool written = stick_append(path, "?", 1);
-    EFI_FILE_HANDLE file = written ? open(path, EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE) : NULL;
-    if (file != NULL)
-        uefi_call_wrapper(file->Delete, 1, file);
-    return written;
-}

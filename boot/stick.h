@@ -20,7 +20,4 @@ size_t stick_read(const CHAR16 *path, char *text, size_t capacity_bytes);
 /* Text at the end of the file, which is made if need be. False: write-protected, full, broken. */
 bool stick_append(const CHAR16 *path, const char *text, size_t bytes);
 
-/* Whether a file can be written beside quarry.cfg: tried, with one that is removed again. */
-bool stick_is_writable(void);
-
 #endif
