@@ -7,6 +7,7 @@
 #define KERNEL_BASE 0xffffffff80000000ul
 #define TRAMPOLINE 0x8000ul /* also in boot.S */
 #define CPU_STACK_ORDER 2
+#define CPU_PATIENCE_MS 5000u /* an emulator's host may be busy */
 
 /* Registers of the local APIC, bytes from its base. */
 enum {
@@ -163,8 +164,8 @@ static void cpu_start(uint32_t apic_id)
     wait_milliseconds(10);
     for (unsigned try = 0; try < 2 && cpu_count == number; try++) {
         apic_send(apic_id, 0x4600 | TRAMPOLINE >> 12);
-        for (unsigned i = 0; i < 500 && __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE) == number;
-             i++)
+        for (unsigned i = 0;
+             i < CPU_PATIENCE_MS && __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE) == number; i++)
             wait_milliseconds(1);
     }
     if (cpu_count == number)
