@@ -24,7 +24,7 @@ enum { ROW_MACHINE = 2, ROW_PROGRESS = 3, ROW_LATENCY = 4, ROW_MAP = 6, MAP_ROWS
 #define ROWS_ALL (ROW_LEGEND + 2)
 
 static bool running;
-static unsigned ticks, draws;
+static unsigned ticks, ticks_per_draw, draws;
 
 /* ---- the counters: each CPU's are its own ---- */
 
@@ -319,7 +319,7 @@ static void draw_cpus(void)
 
 /* ---- all of it ---- */
 
-void dashboard_start(const struct handoff *handoff, const char *machine)
+void dashboard_start(const struct handoff *handoff, const char *machine, unsigned hertz)
 {
     if (!screen_reserve(ROWS_ALL))
         return; /* no screen, or too small a one */
@@ -329,6 +329,7 @@ void dashboard_start(const struct handoff *handoff, const char *machine)
     screen_line(ROW_MACHINE, machine, SCREEN_DIM);
     draw_map(true);
     draw_legend();
+    ticks_per_draw = hertz > DRAWS_PER_SECOND ? hertz / DRAWS_PER_SECOND : 1;
     running = true;
 }
 
@@ -353,10 +354,9 @@ void dashboard_part(unsigned number, unsigned total, const char *name)
         draw(); /* no timer does */
 }
 
-void dashboard_tick(unsigned hertz)
+void dashboard_tick(void)
 {
-    unsigned every = hertz > DRAWS_PER_SECOND ? hertz / DRAWS_PER_SECOND : 1;
-    if (running && ++ticks % every == 0)
+    if (running && ++ticks % ticks_per_draw == 0)
         draw();
 }
 

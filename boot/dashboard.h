@@ -17,11 +17,11 @@
 #include "boot/handoff.h"
 
 /* From now on it is drawn, by dashboard_tick(). Interrupts are off. `machine`: a line that stays.
- */
-void dashboard_start(const struct handoff *handoff, const char *machine);
+ * `hertz`: how often in a second that is called; 0: never. */
+void dashboard_start(const struct handoff *handoff, const char *machine, unsigned hertz);
 
-/* CPU 0's timer interrupt, `hertz` times a second. */
-void dashboard_tick(unsigned hertz);
+/* CPU 0's timer interrupt. */
+void dashboard_tick(void);
 
 /* The run goes to its end: no more drawing, and the last state stays. */
 void dashboard_stop(void);

@@ -17,7 +17,6 @@
 #include "tests/framework/platform.h"
 
 static const struct handoff *handoff;
-static unsigned timer_hertz;
 static void (*tick_handler)(void);
 static unsigned ticks_inside; /* CPUs that may be in the tick handler now */
 static platform_stop_handler *stop_handler;
@@ -31,7 +30,7 @@ static void on_timer(void)
         handler();
     atomic_fetch_sub(&ticks_inside, 1);
     if (quarry_port_cpu_number() == 0)
-        dashboard_tick(timer_hertz);
+        dashboard_tick();
 }
 
 static void on_drain(void)
@@ -66,10 +65,9 @@ static void restore_access(void)
     touched_to = 0;
 }
 
-void guest_init(const struct handoff *given, unsigned hertz)
+void guest_init(const struct handoff *given)
 {
     handoff = given;
-    timer_hertz = hertz;
     interrupts_set_page_fault_hook(quarry_guard_fault);
     interrupts_set_handler(VECTOR_TIMER, on_timer);
     interrupts_set_handler(VECTOR_DRAIN, on_drain);

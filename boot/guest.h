@@ -5,8 +5,7 @@
 
 #include "boot/handoff.h"
 
-/* `hertz`: timer interrupts a second on each CPU; 0: none. */
-void guest_init(const struct handoff *handoff, unsigned hertz);
+void guest_init(const struct handoff *handoff);
 
 /* A stop's report: goes to the test that expects it, and then does not return; else returns. */
 void guest_stopped(const char *report);

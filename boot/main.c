@@ -112,16 +112,18 @@ static void build_paging(void)
 
 /* ---- the way out ---- */
 
-static void keep_results(void)
+/* Tried once: a fault in the firmware ends up here as well. */
+static void keep_results(enum results_place place)
 {
     const char *text;
     size_t bytes = result_text(&text);
-    if (handoff->results == RESULTS_PROTECTED)
+    handoff->results = RESULTS_NOWHERE;
+    if (place == RESULTS_PROTECTED)
         console_print("results     nowhere but here: the stick cannot be written to\n");
-    else if (handoff->results == RESULTS_KEPT && firmware_keep_results(text, bytes))
+    else if (place == RESULTS_KEPT && firmware_keep_results(text, bytes))
         console_print("results     kept by the firmware; start this stick once more, and they are "
                       "in its results.txt\n");
-    else if (handoff->results == RESULTS_KEPT)
+    else if (place == RESULTS_KEPT)
         console_print("results     nowhere but here: the firmware does not keep them\n");
 }
 
@@ -129,8 +131,8 @@ static _Noreturn void finish(bool passed)
 {
     interrupts_off();
     dashboard_stop();
-    keep_results();
     bool again = handoff->results == RESULTS_KEPT;
+    keep_results(handoff->results);
     console_status(passed ? SCREEN_GOOD : SCREEN_BAD, " %s   press a key to %s",
                    passed ? "PASSED" : "FAILED", again ? "start again" : "switch off");
     if (options.wait)
@@ -252,7 +254,7 @@ static void show_live(void)
                 clock_ticks_per_second() / 1000000,
                 mebibytes(quarry_frame_total_count() * QUARRY_FRAME_BYTES), handoff->firmware);
     interrupts_off();
-    dashboard_start(handoff, line);
+    dashboard_start(handoff, line, options.timer_hertz);
     interrupts_on();
 }
 
@@ -325,7 +327,7 @@ static void on_own_stack(void *argument)
     (void)argument;
     apic_init();
     interrupts_set_fault_sink(stop);
-    guest_init(handoff, options.timer_hertz);
+    guest_init(handoff);
     report_machine();
     if (options.unknown != NULL)
         console_print("# not understood, from here on: %s\n", options.unknown);

@@ -98,13 +98,21 @@ static void draw_glyph(uint32_t at_column, uint32_t at_row, char c, uint32_t col
     }
 }
 
+/* Returns the column behind the text. */
+static uint32_t draw_text(uint32_t from, uint32_t at_row, const char *text, uint32_t colour,
+                          uint32_t background)
+{
+    for (; from < columns && *text != 0; text++)
+        draw_glyph(from++, at_row, *text, colour, background);
+    return from;
+}
+
 static void draw_bar(uint32_t at_row, const char *text, uint32_t colour, uint32_t background)
 {
     if (frame.base == 0)
         return;
     fill_lines(screen_row_top(at_row), screen_row_top(at_row) + screen_row_height(), background);
-    for (uint32_t i = 0; i < columns && text[i] != 0; i++)
-        draw_glyph(i, at_row, text[i], colour, background);
+    draw_text(0, at_row, text, colour, background);
 }
 
 void screen_title(const char *text)
@@ -164,17 +172,13 @@ bool screen_reserve(uint32_t wanted)
 
 void screen_text(uint32_t from, uint32_t at_row, const char *text, enum screen_colour colour)
 {
-    for (; from < columns && *text != 0; text++)
-        draw_glyph(from++, at_row, *text, colours[colour], BACKGROUND);
+    draw_text(from, at_row, text, colours[colour], BACKGROUND);
 }
 
 void screen_line(uint32_t at_row, const char *text, enum screen_colour colour)
 {
-    uint32_t at = 0;
-    for (; at < columns && text[at] != 0; at++)
-        draw_glyph(at, at_row, text[at], colours[colour], BACKGROUND);
-    for (; at < columns; at++)
-        draw_glyph(at, at_row, ' ', colours[colour], BACKGROUND);
+    uint32_t end = screen_column_left(draw_text(0, at_row, text, colours[colour], BACKGROUND));
+    screen_fill(end, screen_row_top(at_row), frame.width - end, screen_row_height(), BACKGROUND);
 }
 
 void screen_fill(uint32_t left, uint32_t top, uint32_t width, uint32_t height, uint32_t colour)

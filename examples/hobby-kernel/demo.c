@@ -237,6 +237,14 @@ static void file_append(struct file *file, size_t bytes)
     file->bytes += bytes;
 }
 
+/* Upwards, by the parents. */
+static bool leads_to(const struct directory *directory, const struct directory *root)
+{
+    while (directory != NULL && directory != root)
+        directory = directory->parent;
+    return directory == root;
+}
+
 static bool directory_free(struct directory *directory)
 {
     bool right = true;
@@ -275,8 +283,10 @@ static void write_files(void *number)
         }
         bool right = true;
         for (unsigned i = 0; i < DIRECTORIES; i++)
+            right = leads_to(directories[i], directories[0]) && right;
+        for (unsigned i = 0; i < DIRECTORIES; i++)
             right = directory_free(directories[i]) && right;
-        check(right, "each file holds what was written");
+        check(right, "each file holds what was written, and each directory leads to the root");
     }
     semaphore_up(&done);
 }

@@ -22,11 +22,6 @@ static inline void *at_physical(uint64_t address)
     return (void *)(address + DIRECT_MAP);
 }
 
-static inline uint64_t physical_of(const void *pointer)
-{
-    return (uint64_t)pointer - DIRECT_MAP;
-}
-
 /* ---- text (console.c) ---- */
 
 __attribute__((__format__(__printf__, 1, 2))) void print(const char *format,
