@@ -45,11 +45,11 @@ endif
 
 # ---- what there is ----
 LIB_SOURCES  := $(sort $(wildcard lib/*.c))
-MM_SOURCES   := $(sort $(wildcard mm/*.c mm/*/*.c))
-TEST_SOURCES := tests/framework/test.c $(sort $(wildcard tests/unit/*.c tests/bench/yardsticks/*.c tests/selftest/*.c tests/stress/*.c)) \
+MM_SOURCES   := $(sort $(wildcard mm/*/*.c))
+TEST_SOURCES := tests/framework/test.c $(sort $(wildcard tests/unit/*.c tests/bench/baselines/*.c tests/selftest/*.c tests/stress/*.c)) \
                 $(filter-out tests/fuzz/fuzz_main.c %_linux.c,$(sort $(wildcard tests/fuzz/*.c)))
-ARCH_SOURCES := $(sort $(wildcard arch/x86_64/*.c)) arch/x86_64/entry.S
-BOOT_SOURCES := $(sort $(wildcard boot/*.c))
+ARCH_SOURCES := $(sort $(wildcard arch/x86_64/*.c))
+BOOT_SOURCES := $(sort $(wildcard boot/*.c boot/x86_64/*.c tests/bench/guest/*.c)) boot/x86_64/entry.S
 
 GUEST_SOURCES := $(LIB_SOURCES) $(MM_SOURCES) $(TEST_SOURCES) $(ARCH_SOURCES) $(BOOT_SOURCES)
 HOST_SOURCES  := $(filter-out lib/compiler_calls.c,$(LIB_SOURCES)) $(MM_SOURCES) $(TEST_SOURCES) \
@@ -89,7 +89,7 @@ HOST_FLAGS  := -std=gnu11 -D_GNU_SOURCE $(COMMON) -Iarch/linux -DQUARRY_DEBUG=1 
 
 FONT := /usr/share/fonts/X11/misc/ter-u16n_iso-8859-1.pcf.gz
 
-.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count yardsticks heapmap fragmentation dist test-examples figures preload
+.PHONY: fuzz afl random model explore mutate coverage help deps all image run test test-host test-qemu asan tsan lint format clean gdb bench scaling memory bench-count baselines heapmap fragmentation dist test-examples figures preload
 .DEFAULT_GOAL := all
 
 help: ## this list
@@ -175,15 +175,15 @@ $(GUEST)/quarry.img: $(GUEST)/BOOTX64.EFI
 
 image: $(GUEST)/quarry.img ## build the bootable image
 
-# The stick. SIGN_KEY=FILE SIGN_CERT=FILE signs it for Secure Boot.
-STICK := build/quarry-usb.img
+# The USB stick. SIGN_KEY=FILE SIGN_CERT=FILE signs it for Secure Boot.
+USB_IMAGE := build/quarry-usb.img
 SIGN_KEY ?=
 SIGN_CERT ?=
 export SIGN_KEY SIGN_CERT
 .PHONY: usb
 usb: $(GUEST)/BOOTX64.EFI ## build/quarry-usb.img, for a USB stick (SIGN_KEY=FILE SIGN_CERT=FILE for Secure Boot)
-	$(SAY) STICK '$(STICK)'
-	$(Q)sh tools/stick.sh $< boot/quarry.cfg $(STICK)
+	$(SAY) USB    '$(USB_IMAGE)'
+	$(Q)sh tools/usb.sh $< boot/quarry.cfg $(USB_IMAGE)
 
 # The allocator alone, as a kernel links it: one object, only quarry_* visible.
 ALLOCATOR_OBJECTS := $(call objects,$(GUEST),$(LIB_SOURCES) $(MM_SOURCES) arch/x86_64/fast_path.c)
@@ -249,7 +249,7 @@ endif
 
 test: image variants $(HOST_PROGRAMS) $(GUEST)/quarry.o $(PRELOAD_LIBRARIES) $(PRELOAD)/family dist usb $(if $(HARDENED),,$(SCALING)/scaling) ## all tests: host, sanitizers, guest; ends with a count
 	@$(PYTHON) tests/run.py --host $(HOST)/run-tests --asan $(ASAN)/run-tests --tsan $(TSAN)/run-tests --explore $(EXPLORE)/explore $(VARIANT_PROGRAMS) \
-	   --model tests/model/check.sh --dist dist --stick $(STICK) --application $(GUEST)/BOOTX64.EFI $(addprefix --preload ,$(PRELOAD_LIBRARIES)) $(if $(HARDENED),,--scaling $(SCALING)/scaling) --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
+	   --model tests/model/check.sh --dist dist --usb $(USB_IMAGE) --application $(GUEST)/BOOTX64.EFI $(addprefix --preload ,$(PRELOAD_LIBRARIES)) $(if $(HARDENED),,--scaling $(SCALING)/scaling) --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) \
 	   --filter "$(T)" $(patsubst %,--variant %/quarry.img,$(VARIANT_IMAGES))
 
 test-host: $(HOST)/run-tests ## the tests on the host (T=substring)
@@ -259,7 +259,7 @@ test-qemu: image ## the boot matrix: CPUs, memory sizes, machines (T=substring)
 	@$(PYTHON) tests/run.py --image $(GUEST)/quarry.img --elf $(GUEST)/quarry.elf --accel $(ACCEL) --filter "$(T)"
 
 # The allocator as one pair of files.
-DIST_SOURCES := $(wildcard include/quarry/*.h lib/*.[ch] mm/*.[ch] mm/*/*.[ch]) arch/x86_64/quarry_arch.h arch/x86_64/fast_path.c
+DIST_SOURCES := $(wildcard include/quarry/*.h lib/*.[ch] mm/*/*.[ch] arch/generic/*.h) arch/x86_64/quarry_arch.h arch/x86_64/fast_path.c
 dist/quarry.c dist/quarry.h dist/quarry.mk &: tools/dist.py $(DIST_SOURCES)
 	$(SAY) DIST 'dist/quarry.c dist/quarry.h'
 	$(Q)$(PYTHON) tools/dist.py dist
@@ -376,9 +376,9 @@ bench-count: image ## exact instructions per operation beside the baseline's (on
 	@$(PYTHON) tests/bench/count.py --svg $(GUEST)/instructions.svg $(if $(filter 1,$(UPDATE)),--update) $(if $(filter-out 0,$(HARDEN) $(MASKED) $(DEBUG)),--alone) -- \
 	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer bench $(ARGS)"
 
-yardsticks: image ## Quarry beside linear, first-, next-, best- and segregated-fit allocators, by free blocks; and a plot
-	@$(PYTHON) tests/bench/yardsticks.py --svg $(GUEST)/yardsticks.svg -- \
-	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer yardsticks $(ARGS)"
+baselines: image ## Quarry beside linear, first-, next-, best- and segregated-fit allocators, by free blocks; and a plot
+	@$(PYTHON) tests/bench/baselines.py --svg $(GUEST)/baselines.svg -- \
+	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer baselines $(ARGS)"
 
 heapmap: image ## a heap in the middle of its life, as an SVG: arenas as tiles, memory by use
 	@$(PYTHON) tools/heapmap.py --svg $(GUEST)/heapmap.svg --json $(GUEST)/heapmap.json -- \

@@ -4,8 +4,8 @@
 
 #include <quarry_arch.h>
 
-#include "arch/x86_64/serial.h"
 #include "boot/result.h"
+#include "boot/x86_64/serial.h"
 #include "lib/atomic.h"
 #include "lib/format.h"
 

@@ -8,9 +8,9 @@
 #include <quarry/frame.h>
 #include <quarry/report.h>
 
-#include "arch/x86_64/clock.h"
-#include "arch/x86_64/smp.h"
 #include "boot/screen.h"
+#include "boot/x86_64/clock.h"
+#include "boot/x86_64/smp.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
 #include "lib/format.h"
@@ -213,7 +213,7 @@ static uint32_t mix(uint32_t from, uint32_t to, unsigned part_of_512)
 
 static uint32_t colour_of_window(uint64_t base)
 {
-    struct quarry_window window = quarry_window(base);
+    struct quarry_memory_use window = quarry_memory_use(base);
     unsigned taken = WINDOW_FRAMES - (unsigned)min_u64(window.free_frames, WINDOW_FRAMES);
     return window.small_frames > 0
                ? mix(COLOUR_FREE, COLOUR_SMALL, 128 + window.small_frames * 3 / 4)

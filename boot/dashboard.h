@@ -5,9 +5,9 @@
  * and empties, what each CPU does, and what allocation costs under that load.
  *
  * Drawn by CPU 0's timer interrupt, four times a second. It reads only what is
- * valid at any moment: quarry_window() of each 2 MiB, and the counters below, each written by one
- * CPU. No lock of Quarry's is taken; a figure may be torn for a quarter of a second. Without a
- * framebuffer, or without `live`, all here only counts.
+ * valid at any moment: quarry_memory_use() of each 2 MiB, and the counters below, each written by
+ * one CPU. No lock of Quarry's is taken; a figure may be corrupted for a quarter of a second.
+ * Without a framebuffer, or without `live`, all here only counts.
  */
 #ifndef BOOT_DASHBOARD_H
 #define BOOT_DASHBOARD_H

@@ -13,11 +13,11 @@
  */
 #include <efi.h>
 
-#include "arch/x86_64/instructions.h"
-#include "arch/x86_64/machine.h"
 #include "boot/acpi.h"
 #include "boot/handoff.h"
 #include "boot/session.h"
+#include "boot/x86_64/instructions.h"
+#include "boot/x86_64/machine.h"
 #include "lib/bits.h"
 #include "lib/format.h"
 #include "lib/memory.h"

@@ -5,13 +5,13 @@
 #include <quarry/frame.h>
 #include <quarry/guard.h>
 
-#include "arch/x86_64/clock.h"
-#include "arch/x86_64/instructions.h"
-#include "arch/x86_64/interrupts.h"
-#include "arch/x86_64/paging.h"
-#include "arch/x86_64/smp.h"
 #include "boot/console.h"
 #include "boot/dashboard.h"
+#include "boot/x86_64/clock.h"
+#include "boot/x86_64/instructions.h"
+#include "boot/x86_64/interrupts.h"
+#include "boot/x86_64/paging.h"
+#include "boot/x86_64/smp.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
 #include "tests/framework/platform.h"

@@ -14,24 +14,24 @@
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
 
-#include "arch/x86_64/apic.h"
-#include "arch/x86_64/clock.h"
-#include "arch/x86_64/instructions.h"
-#include "arch/x86_64/interrupts.h"
-#include "arch/x86_64/machine.h"
-#include "arch/x86_64/paging.h"
-#include "arch/x86_64/smp.h"
-#include "boot/bench.h"
 #include "boot/console.h"
 #include "boot/dashboard.h"
 #include "boot/guest.h"
 #include "boot/handoff.h"
-#include "boot/heapmap.h"
 #include "boot/options.h"
 #include "boot/result.h"
-#include "boot/yardsticks.h"
+#include "boot/x86_64/apic.h"
+#include "boot/x86_64/clock.h"
+#include "boot/x86_64/instructions.h"
+#include "boot/x86_64/interrupts.h"
+#include "boot/x86_64/machine.h"
+#include "boot/x86_64/paging.h"
+#include "boot/x86_64/smp.h"
 #include "lib/bits.h"
 #include "lib/format.h"
+#include "tests/bench/guest/baselines.h"
+#include "tests/bench/guest/bench.h"
+#include "tests/bench/guest/heapmap.h"
 #include "tests/framework/test.h"
 #include "tests/stress/stress.h"
 
@@ -292,8 +292,8 @@ static _Noreturn void run_everything(void)
     test_heap_fresh();
     if (options.bench)
         bench_run();
-    if (options.yardsticks)
-        yardsticks_run();
+    if (options.baselines)
+        baselines_run();
     if (options.heapmap)
         heapmap_run();
     report_latencies();

@@ -56,8 +56,8 @@ static void take_word(struct options *options, const char *word)
         options->timer_hertz = number(value);
     else if (word_is(word, "bench", &value))
         options->bench = true;
-    else if (word_is(word, "yardsticks", &value))
-        options->yardsticks = true;
+    else if (word_is(word, "baselines", &value))
+        options->baselines = true;
     else if (word_is(word, "heapmap", &value))
         options->heapmap = true;
     else if (word_is(word, "live", &value))

@@ -8,7 +8,7 @@
  *     notimer         no timer interrupts
  *     timer=HERTZ     timer interrupts a second on each CPU, instead of 100
  *     bench           print what allocation costs, in instructions under -icount
- *     yardsticks      the same beside simple allocators, by the number of free blocks
+ *     baselines      the same beside simple allocators, by the number of free blocks
  *     heapmap         print a heap in the middle of its life, as JSON
  *     live            show on the screen what happens, while it happens
  *     forever         repeat the stress loops until a key is pressed
@@ -35,7 +35,7 @@ struct options {
     unsigned cpus;
     unsigned timer_hertz; /* 0: no timer */
     bool bench;
-    bool yardsticks;
+    bool baselines;
     bool heapmap;
     bool debug;
     bool wait;

@@ -2,10 +2,10 @@
 /* A run from a stick, before and after; see session.h. */
 #include "boot/session.h"
 
-#include "arch/x86_64/machine.h"
 #include "boot/menu.h"
 #include "boot/options.h"
-#include "boot/stick.h"
+#include "boot/usb.h"
+#include "boot/x86_64/machine.h"
 #include "lib/format.h"
 
 #define CONFIG_BYTES_MAX 8192u
@@ -63,7 +63,7 @@ static void squeeze(char *text)
 static bool add_config(char *options)
 {
     static char text[CONFIG_BYTES_MAX];
-    if (stick_read(config_path, text, sizeof text) == 0)
+    if (usb_read(config_path, text, sizeof text) == 0)
         return false;
     flatten(text);
     squeeze(text);
@@ -111,7 +111,7 @@ static const CHAR16 *store_last(EFI_RUNTIME_SERVICES *runtime, bool *stored)
     if (EFI_ERROR(uefi_call_wrapper(runtime->GetVariable, 5, (CHAR16 *)variable_name, &owner,
                                     &attributes, &bytes, text)))
         return u"   Results are written to this stick: results.txt.\r\n";
-    if (!stick_append(results_path, text, bytes))
+    if (!usb_append(results_path, text, bytes))
         return u"   The last run's results could not be written to this stick "
                u"(write-protected?).\r\n"
                u"   The firmware keeps them until a run from it takes their place.\r\n";
@@ -130,7 +130,7 @@ static bool write_beginning(EFI_RUNTIME_SERVICES *runtime, const char *options)
     size_t length =
         format_text(text, sizeof text, "\r\n== begun %u-%02u-%02u %02u:%02u, options:%s\r\n",
                     now.Year, now.Month, now.Day, now.Hour, now.Minute, options);
-    return stick_append(results_path, text, length);
+    return usb_append(results_path, text, length);
 }
 
 bool session_keep(EFI_RUNTIME_SERVICES *runtime, const char *text, size_t bytes)
@@ -154,7 +154,7 @@ bool session_begin(EFI_SYSTEM_TABLE *table, EFI_HANDLE image, struct handoff *ha
 {
     char *words = handoff->options;
     words[0] = 0;
-    bool is_stick = stick_open(table->BootServices, image) && add_config(words);
+    bool is_stick = usb_open(table->BootServices, image) && add_config(words);
     add_load_options(table->BootServices, image, words);
     size_t own = length_of(words);
     add_qemu_words(words);

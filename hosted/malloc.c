@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "hosted/hosted.h"
-#include "mm/heap.h"
+#include "mm/api/heap.h"
 #include "mm/pages/span.h"
 
 #define EXPORT __attribute__((__visibility__("default")))
@@ -82,7 +82,7 @@ static SLOW void free_slow(void *object)
         return;
     int error = errno; /* free() leaves it alone */
     hosted_enter();
-    if (page_map_class(object) == 0)
+    if (page_map_cache_id(object) == 0)
         give_back_pages(object);
     quarry_free(object);
     hosted_leave();
@@ -91,7 +91,7 @@ static SLOW void free_slow(void *object)
 
 EXPORT void free(void *object)
 {
-    if (unlikely(QUARRY_HARDEN || !quarry_port_push(page_map_class(object), object)))
+    if (unlikely(QUARRY_HARDEN || !quarry_port_push(page_map_cache_id(object), object)))
         free_slow(object);
 }
 
@@ -124,7 +124,7 @@ EXPORT void *realloc(void *object, size_t bytes)
         free(object);
         return NULL;
     }
-    unsigned size_class = page_map_class(object);
+    unsigned size_class = page_map_cache_id(object);
     if (!QUARRY_HARDEN && size_class != 0) {
         size_t room = size_classes[size_class].bytes;
         if (stays(bytes, room))

@@ -114,7 +114,7 @@ static inline void *quarry_port_pop(size_t stack)
 static inline bool quarry_port_push(size_t stack, void *object)
 {
     void **top = hosted_thread.block.top[stack];
-    if (top[1] == QUARRY_STACK_END)
+    if (top[1] == QUARRY_MAGAZINE_END)
         return hosted_is_sharing() && restartable_push(stack, object);
     top[1] = object;
     hosted_thread.block.top[stack] = top + 1;

@@ -99,7 +99,7 @@ bool restartable_push(size_t stack, void *object)
     uint64_t pushed;
     __asm__ volatile(SEQUENCE(
         "       movq    (%%rdx,%[stack],8), %%rcx\n"
-        "       cmpq    $" TEXT(QUARRY_STACK_END_WORD) ", 8(%%rcx)\n"
+        "       cmpq    $" TEXT(QUARRY_MAGAZINE_END_WORD) ", 8(%%rcx)\n"
         "       je      2f\n"
         "       movq    %[object], 8(%%rcx)\n"
         "       incl    %%eax\n"

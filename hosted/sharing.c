@@ -61,7 +61,7 @@ void sharing_begin(unsigned first, void **door)
     shared_count = cpu_cache_count() - first;
     for (unsigned cpu = 0; cpu < shared_count; cpu++) {
         struct quarry_cpu *block = &shared[cpu].block;
-        for (unsigned i = 0; i < QUARRY_CPU_STACKS; i++)
+        for (unsigned i = 0; i < QUARRY_MAGAZINES; i++)
             block->top[i] = door;
         block->cache = cpu_cache_of(first + cpu);
         block->cache->block = block;

@@ -31,10 +31,10 @@
 #define THREADS_PER_CPU 4u
 #define SCAVENGE_MISSES 4096u /* a step is some thousand instructions */
 
-static void *door[2] = {NULL, QUARRY_STACK_END};
+static void *door[2] = {NULL, QUARRY_MAGAZINE_END};
 
 __thread struct hosted_thread hosted_thread = {
-    .block = {.top = {[0 ... QUARRY_CPU_STACKS - 1] = door}},
+    .block = {.top = {[0 ... QUARRY_MAGAZINES - 1] = door}},
 };
 
 bool hosted_forking;
@@ -196,7 +196,7 @@ static void end(void *unused)
     unsigned number = hosted_thread.number;
     quarry_cpu_offline();
     number_give(number);
-    for (unsigned i = 0; i < QUARRY_CPU_STACKS; i++)
+    for (unsigned i = 0; i < QUARRY_MAGAZINES; i++)
         hosted_thread.block.top[i] = door;
     hosted_thread.state = HOSTED_NEW;
     if (++hosted_thread.endings >= ENDINGS_MAX)
@@ -244,7 +244,7 @@ static void in_child(void)
     for (unsigned number = 1; number < threads_end; number++) {
         if (threads[number] == NULL || threads[number] == &hosted_thread)
             continue;
-        quarry_cpu_adopt(number);
+        quarry_cpu_reap(number);
         number_give(number);
     }
 }

@@ -14,7 +14,7 @@ static char report[REPORT_BYTES];
 static size_t report_length;
 static bool stopping;
 
-void quarry_stop_forget(void)
+void stop_forget(void)
 {
     atomic_store_relaxed(&stopping, false);
 }
@@ -25,14 +25,14 @@ static void add_list(const char *format, va_list arguments)
         format_text_list(report + report_length, sizeof report - report_length, format, arguments);
 }
 
-void quarry_report_begin(void)
+void report_begin(void)
 {
     if (atomic_exchange(&stopping, true))
         quarry_port_panic("quarry: a second stop, during the report of the first");
     report_length = 0;
 }
 
-void quarry_report_add(const char *format, ...)
+void report_add(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -40,17 +40,17 @@ void quarry_report_add(const char *format, ...)
     va_end(arguments);
 }
 
-void quarry_report_stop(void)
+void report_stop(void)
 {
     quarry_port_panic(report);
 }
 
-void quarry_stop(const char *format, ...)
+void stop_with(const char *format, ...)
 {
-    quarry_report_begin();
+    report_begin();
     va_list arguments;
     va_start(arguments, format);
     add_list(format, arguments);
     va_end(arguments);
-    quarry_report_stop();
+    report_stop();
 }

@@ -21,9 +21,9 @@ _Static_assert(LOCK_RANK_COUNT <= 16, "held_ranks has a bit for each rank");
 void spinlock_rank_push(const struct spinlock *lock)
 {
     uint16_t *held = &held_ranks[quarry_port_cpu_number()];
-    QUARRY_CHECK(*held >> lock->rank == 0,
-                 "quarry: lock of rank %u taken while ranks %#x are held (cpu %u)", lock->rank,
-                 *held, quarry_port_cpu_number());
+    CHECK(*held >> lock->rank == 0,
+          "quarry: lock of rank %u taken while ranks %#x are held (cpu %u)", lock->rank, *held,
+          quarry_port_cpu_number());
     *held = (uint16_t)(*held | 1u << lock->rank);
 }
 

@@ -209,9 +209,9 @@ def jobs(options):
     if options.image:
         for name, *rest in MATRIX:
             yield f"guest: {name}", lambda n, *a: run_guest(options, n, *a), tuple(rest)
-        if options.stick and options.accel == "tcg" and not options.filter:
-            yield "the stick", run_program, (
-                [sys.executable, "tests/qemu/stick.py", options.stick, options.application],)
+        if options.usb and options.accel == "tcg" and not options.filter:
+            yield "the USB stick", run_program, (
+                [sys.executable, "tests/qemu/usb.py", options.usb, options.application],)
         if not options.filter:
             yield "guest: a heap that can be drawn", lambda n: run_heapmap(options, n), ()
         for image in options.variant:
@@ -246,7 +246,7 @@ def timed(work, name, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("image", "elf", "model", "scaling", "dist", "stick", "application"):
+    for name in ("image", "elf", "model", "scaling", "dist", "usb", "application"):
         parser.add_argument(f"--{name}")
     for name in ("host", "asan", "tsan", "explore", "preload"):
         parser.add_argument(f"--{name}", action="append", default=[],

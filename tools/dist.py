@@ -20,7 +20,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PUBLIC = ["config.h", "port.h", "quarry.h", "frame.h", "guard.h", "report.h", "inline.h"]
 ARCH = "arch/x86_64/quarry_arch.h"
-MASKED = "include/quarry/masked.h"
+MASKED = "arch/generic/masked.h"
 FAST_PATH = "arch/x86_64/fast_path.c"
 # What the compiler wants of any freestanding program is the kernel's to give; see docs/PORTING.md.
 LEFT_OUT = {"lib/compiler_calls.c"}
@@ -232,7 +232,7 @@ def source(version):
 #define QUARRY_USED_HERE QUARRY_USED
 #endif
 
-""", section("include/quarry/layout.h"), own_text("include/quarry/layout.h")]
+"""]
     for name in headers:
         out += [section(name), make_static(texts[name], marks)]
     for name in files:

@@ -3,9 +3,9 @@
 """Draws a heap: each arena a tile, coloured by how much of it is in use.
 
     heapmap.py --svg FILE [--json FILE] -- COMMAND...    the JSON that a booted guest prints
-    heapmap.py --svg FILE --json FILE                    that of any kernel (quarry_report_json())
+    heapmap.py --svg FILE --json FILE                    that of any kernel (quarry_stats_json())
 
-COMMAND boots the guest with the option `heapmap` (boot/heapmap.c).
+COMMAND boots the guest with the option `heapmap` (tests/bench/guest/heapmap.c).
 """
 
 import argparse

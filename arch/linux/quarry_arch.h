@@ -74,6 +74,6 @@ static inline void quarry_port_clear(void *at, size_t bytes)
     memset(at, 0, bytes);
 }
 
-#include <quarry/masked.h>
+#include "arch/generic/masked.h"
 
 #endif

@@ -33,8 +33,8 @@
 
 #if !QUARRY_MASKED
 
+#include "mm/api/layout.h"
 #include <quarry/config.h>
-#include <quarry/layout.h>
 
 #define TEXT QUARRY_ARCH_TEXT
 
@@ -44,8 +44,8 @@ _Static_assert(offsetof(struct quarry_cpu, top) == 0, "the stacks' tops begin th
 
 /* One stack's top, for the number in a register; a field of the page map. */
 #define TOP(number) "%gs:" TEXT(QUARRY_GS_BLOCK) "(,%" number ",8)"
-#define FRAME_TOP "%gs:" TEXT(QUARRY_GS_BLOCK) "+8*" TEXT(QUARRY_LAYOUT_FRAME_STACK)
-#define MAP(field) "page_map+" TEXT(QUARRY_LAYOUT_MAP_##field) "(%rip)"
+#define FRAME_TOP "%gs:" TEXT(QUARRY_GS_BLOCK) "+8*" TEXT(LAYOUT_FRAME_MAGAZINE)
+#define MAP(field) "page_map+" TEXT(LAYOUT_MAP_##field) "(%rip)"
 
 /* A function of the allocator's own, or of its API. */
 #define FUNCTION(name) ".globl " name "\n.type " name ", @function\n" name ":\n"
@@ -64,7 +64,7 @@ __asm__(
 
     /* void *quarry_alloc(size_t bytes) */
     FUNCTION("quarry_alloc")
-    "       cmpq    $" TEXT(QUARRY_LAYOUT_LOOKUP_BYTES_MAX) ", %rdi\n"
+    "       cmpq    $" TEXT(LAYOUT_LOOKUP_BYTES_MAX) ", %rdi\n"
     "       ja      1f\n"
     "       leaq    7(%rdi), %rax\n"
     "       shrq    $3, %rax\n"
@@ -81,10 +81,10 @@ __asm__(
     "       subq    $8, " TOP("rsi") "\n"
     "       ret\n"
     "1:     xorl    %esi, %esi\n"
-    "       cmpq    $" TEXT(QUARRY_LAYOUT_CLASS_BYTES_MAX) ", %rdi\n"
+    "       cmpq    $" TEXT(LAYOUT_CLASS_BYTES_MAX) ", %rdi\n"
     "       ja      2f\n"
-    "       leaq    (1 << " TEXT(QUARRY_LAYOUT_PAGE_SHIFT) ") - 1(%rdi), %rax\n"
-    "       shrq    $" TEXT(QUARRY_LAYOUT_PAGE_SHIFT) ", %rax\n"
+    "       leaq    (1 << " TEXT(LAYOUT_PAGE_SHIFT) ") - 1(%rdi), %rax\n"
+    "       shrq    $" TEXT(LAYOUT_PAGE_SHIFT) ", %rax\n"
     "       leaq    size_class_lookup_pages(%rip), %rcx\n"
     "       movzbl  (%rcx,%rax), %esi\n"
     "       jmp     alloc_first\n"
@@ -97,16 +97,16 @@ __asm__(
     FUNCTION("quarry_free")
     "       movq    %rdi, %rax\n"
     "       subq    " MAP(START) ", %rax\n"
-    "       shrq    $" TEXT(QUARRY_LAYOUT_PAGE_SHIFT) ", %rax\n"
+    "       shrq    $" TEXT(LAYOUT_PAGE_SHIFT) ", %rax\n"
     "       cmpq    " MAP(PAGES) ", %rax\n"
     "       jae     1f\n"
-    "       movq    " MAP(CLASSES) ", %rcx\n"
-    "       movzbl  (%rcx,%rax), %esi\n"
+    "       movq    " MAP(CACHE_IDS) ", %rcx\n"
+    "       movzwl  (%rcx,%rax,2), %esi\n"
     /* void quarry_free_of(void *object, size_t size_class) */
     FUNCTION("quarry_free_of")
     "free_first:\n"
     "       movq    " TOP("rsi") ", %rax\n"
-    "       cmpq    $" TEXT(QUARRY_STACK_END_WORD) ", 8(%rax)\n"
+    "       cmpq    $" TEXT(QUARRY_MAGAZINE_END_WORD) ", 8(%rax)\n"
     "       je      2f\n"
     "       movq    %rdi, 8(%rax)\n"
     "free_commit:\n"
@@ -166,15 +166,15 @@ __asm__(
     "       testl   %esi, %esi\n"
     "       jne     frame_free_slow\n"
     "       movq    %rdi, %rax\n"
-    "       rorq    $" TEXT(QUARRY_LAYOUT_PAGE_SHIFT) ", %rax\n" /* what is unaligned is huge now */
+    "       rorq    $" TEXT(LAYOUT_PAGE_SHIFT) ", %rax\n" /* what is unaligned is huge now */
     "       decq    %rax\n"
-    "       cmpq    frames+" TEXT(QUARRY_LAYOUT_FRAMES_LAST) "(%rip), %rax\n"
+    "       cmpq    frames+" TEXT(LAYOUT_FRAMES_LAST) "(%rip), %rax\n"
     "       jae     frame_free_slow\n"
     "frame_free_first:\n"
     "       movq    " FRAME_TOP ", %rax\n"
     "       testq   %rax, %rax\n"
     "       je      frame_free_slow\n"
-    "       cmpq    $" TEXT(QUARRY_STACK_END_WORD) ", 8(%rax)\n"
+    "       cmpq    $" TEXT(QUARRY_MAGAZINE_END_WORD) ", 8(%rax)\n"
     "       je      frame_free_slow\n"
     "       movq    %rdi, 8(%rax)\n"
     "frame_free_commit:\n"
@@ -200,7 +200,7 @@ __asm__(
     "push_first:\n"
     "       movq    " TOP("rdi") ", %rcx\n"
     "       xorl    %eax, %eax\n"
-    "       cmpq    $" TEXT(QUARRY_STACK_END_WORD) ", 8(%rcx)\n"
+    "       cmpq    $" TEXT(QUARRY_MAGAZINE_END_WORD) ", 8(%rcx)\n"
     "       je      1f\n"
     "       movq    %rsi, 8(%rcx)\n"
     "       incl    %eax\n"

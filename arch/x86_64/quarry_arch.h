@@ -96,7 +96,7 @@ static inline void quarry_port_clear(void *at, size_t bytes)
 
 #if QUARRY_MASKED
 
-#include <quarry/masked.h>
+#include "arch/generic/masked.h"
 
 static inline void quarry_irq_enter(uintptr_t *instruction)
 {

@@ -4,7 +4,7 @@
  * need not know each other's names.
  *
  * Linux lets no module see every interrupt's entry, so push and pop are the masked ones
- * (quarry/masked.h), which come with the pair of files, or by <quarry/port.h> in the sources.
+ * (arch/generic/masked.h), which come with the pair of files, or by <quarry/port.h> in the sources.
  */
 #ifndef LINUX_MODULE_QUARRY_ARCH_H
 #define LINUX_MODULE_QUARRY_ARCH_H
@@ -75,7 +75,7 @@ static inline void quarry_port_clear(void *at, size_t bytes)
 }
 
 #ifndef QUARRY_ARCH_HEADER
-#include <quarry/masked.h>
+#include "arch/generic/masked.h"
 #endif
 
 #endif

@@ -21,7 +21,7 @@ QUARRY_CHECK_SETTING(QUARRY_DEBUG == 0 || QUARRY_DEBUG == 1, "QUARRY_DEBUG is 0 
 /*
  * How much misuse of objects is looked for; docs/hardening.md has the price of each level.
  *   0  what slow paths see for free
- *   1  every free is checked at once; freed objects are poisoned and wait in a quarantine; a fence
+ *   1  every free is checked at once; freed objects are poisoned and wait in a quarantine; a canary
  *      stands behind each object; slots are handed out in random order
  *   2  also: the exact end of each object, who allocated and who freed it, what lives since when
  */

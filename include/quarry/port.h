@@ -33,7 +33,7 @@
  *       The fast path: takes the topmost object off this CPU's stack of that number, or NULL when
  *       it is empty; puts one on top of it, or false when it is full. Neither an interrupt handler
  *       that does the same between any two instructions, nor a move of the thread to another CPU,
- *       may be able to disturb them. <quarry/masked.h> has them for every machine, by masking
+ *       may be able to disturb them. "arch/generic/masked.h" has them for every machine, by masking
  *       interrupts; a form without masking, for kernels that call one function at each interrupt's
  *       entry, comes with arch/x86_64.
  *
@@ -58,21 +58,21 @@ extern "C" {
 
 /* Stacks of a CPU: one for each size class there may ever be, class 0 among them; the last one is
  * for single frames. */
-#define QUARRY_CPU_STACKS 192
+#define QUARRY_MAGAZINES 192
 
 /* What stands above a stack's last place: not an object's address, and not NULL. */
-#define QUARRY_STACK_END_WORD 1
-#define QUARRY_STACK_END ((void *)QUARRY_STACK_END_WORD)
+#define QUARRY_MAGAZINE_END_WORD 1
+#define QUARRY_MAGAZINE_END ((void *)QUARRY_MAGAZINE_END_WORD)
 
 /*
  * A CPU's own block: kept by the kernel, one for each CPU, all 0 at first, where that CPU reaches
  * it in one instruction, and never moved or freed. What is in it is Quarry's alone.
  *
- * Each stack is an array of objects, with NULL below the first and QUARRY_STACK_END above the last
- * place; `top` points at the object that goes out next. mm/objects/cpu_cache.h has the theory.
+ * Each stack is an array of objects, with NULL below the first and QUARRY_MAGAZINE_END above the
+ * last place; `top` points at the object that goes out next. mm/objects/cpu_cache.h has the theory.
  */
 struct quarry_cpu {
-    void **top[QUARRY_CPU_STACKS];
+    void **top[QUARRY_MAGAZINES];
     struct cpu_cache *cache; /* NULL until the CPU is online for the first time */
 };
 
@@ -140,8 +140,8 @@ struct quarry_setup {
      */
     void (*memory_idle)(void *start, size_t bytes);
 
-    /* Optional: random bits, at levels of hardening from 1 on: they make fences unpredictable, and
-     * the order of slots. 0: the same at each start. */
+    /* Optional: random bits, at levels of hardening from 1 on: they make canaries unpredictable,
+     * and the order of slots. 0: the same at each start. */
     uint64_t seed;
 };
 

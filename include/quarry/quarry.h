@@ -116,7 +116,7 @@ enum quarry_status quarry_cpu_online(unsigned cpu);
 void quarry_cpu_offline(void);
 
 /* The same for a CPU that has stopped for good, called on another. It must not run any more. */
-enum quarry_status quarry_cpu_adopt(unsigned cpu);
+enum quarry_status quarry_cpu_reap(unsigned cpu);
 
 /*
  * Asks every CPU to give back what its cache holds, does so for this one at once, and waits (a

@@ -28,22 +28,22 @@ typedef void quarry_write(void *context, const char *text);
  * out: classes without a span, CPUs that are not online. Not in an interrupt handler; as exact as
  * quarry_stats().
  */
-void quarry_report_text(quarry_write *write, void *context);
-void quarry_report_json(quarry_write *write, void *context);
+void quarry_stats_text(quarry_write *write, void *context);
+void quarry_stats_json(quarry_write *write, void *context);
 
 /*
  * What a 2 MiB window of physical memory is used for, for maps that are drawn while the machine
  * works. 512 frames are free, in spans of small objects, or taken otherwise: by large objects, by
  * frames handed out, by Quarry's tables, or not Quarry's at all.
  */
-struct quarry_window {
+struct quarry_memory_use {
     unsigned free_frames;
     unsigned small_frames;
 };
 
 /* The window around the address. Any context, NMI handlers included, also before quarry_init() and
  * while it runs; a hint where others allocate. Takes no lock; reads 512 bytes. */
-struct quarry_window quarry_window(uint64_t physical);
+struct quarry_memory_use quarry_memory_use(uint64_t physical);
 
 #ifdef __cplusplus
 }

@@ -33,19 +33,19 @@ bool boot_memory_open(struct boot_memory *boot, struct memory_map *map, uintptr_
     return true;
 }
 
-void *boot_memory_take(struct boot_memory *boot, size_t bytes)
+void *boot_memory_alloc(struct boot_memory *boot, size_t bytes)
 {
     uintptr_t at = round_up(boot->at, CACHE_LINE_BYTES);
-    QUARRY_CHECK(at <= boot->end && bytes <= boot->end - at,
-                 "quarry: boot memory of %zu bytes is too small for %zu more at %#zx",
-                 boot->end - boot->start, bytes, at);
+    CHECK(at <= boot->end && bytes <= boot->end - at,
+          "quarry: boot memory of %zu bytes is too small for %zu more at %#zx",
+          boot->end - boot->start, bytes, at);
     boot->at = at + bytes;
     return (void *)at;
 }
 
-void *boot_memory_take_cleared(struct boot_memory *boot, size_t bytes)
+void *boot_memory_alloc_cleared(struct boot_memory *boot, size_t bytes)
 {
-    void *taken = boot_memory_take(boot, bytes);
+    void *taken = boot_memory_alloc(boot, bytes);
     memory_clear(taken, bytes);
     return taken;
 }

@@ -32,10 +32,10 @@ bool boot_memory_open(struct boot_memory *boot, struct memory_map *map, uintptr_
                       size_t bytes);
 
 /* `bytes` at a multiple of 64, contents undefined. Never NULL. */
-void *boot_memory_take(struct boot_memory *boot, size_t bytes);
+void *boot_memory_alloc(struct boot_memory *boot, size_t bytes);
 
 /* The same, cleared. */
-void *boot_memory_take_cleared(struct boot_memory *boot, size_t bytes);
+void *boot_memory_alloc_cleared(struct boot_memory *boot, size_t bytes);
 
 /* Gives the rest back to the map; returns the bytes in use, whole frames. */
 size_t boot_memory_close(struct boot_memory *boot);

@@ -337,8 +337,8 @@ void frame_check_owned(const struct frame_allocator *allocator, size_t first, si
         child_entry entry = atomic_load_relaxed(&allocator->children[first >> CHILD_SHIFT]);
         owned = !(entry & CHILD_HOLES) || memory_map_owns(allocator->map, first, first + count);
     }
-    QUARRY_CHECK(owned, "quarry: bad free of %zu frames at %#zx: not Quarry's memory", count,
-                 first << FRAME_SHIFT);
+    CHECK(owned, "quarry: bad free of %zu frames at %#zx: not Quarry's memory", count,
+          first << FRAME_SHIFT);
 }
 
 /* Part of a child, not handed out as a huge frame. */
@@ -346,31 +346,30 @@ static void free_in_child(struct frame_allocator *allocator, size_t first, size_
 {
     size_t child = first >> CHILD_SHIFT;
     child_entry entry = atomic_load_relaxed(&allocator->children[child]);
-    QUARRY_CHECK(!(entry & CHILD_HUGE),
-                 "quarry: bad free of %zu frames at %#zx: part of the huge frame at %#zx", count,
-                 first << FRAME_SHIFT, child << (CHILD_SHIFT + FRAME_SHIFT));
+    CHECK(!(entry & CHILD_HUGE),
+          "quarry: bad free of %zu frames at %#zx: part of the huge frame at %#zx", count,
+          first << FRAME_SHIFT, child << (CHILD_SHIFT + FRAME_SHIFT));
     unsigned wrong =
         child_bits_give(&allocator->bits[child], first % CHILD_FRAMES, (unsigned)count);
-    QUARRY_CHECK(wrong == CHILD_FRAMES,
-                 "quarry: double free of %zu frames at %#zx: the frame at %#zx is free already",
-                 count, first << FRAME_SHIFT, ((child << CHILD_SHIFT) + wrong) << FRAME_SHIFT);
+    CHECK(wrong == CHILD_FRAMES,
+          "quarry: double free of %zu frames at %#zx: the frame at %#zx is free already", count,
+          first << FRAME_SHIFT, ((child << CHILD_SHIFT) + wrong) << FRAME_SHIFT);
     child_give(&allocator->children[child], (unsigned)count);
 }
 
 static void free_huge(struct frame_allocator *allocator, size_t first)
 {
     bool was_huge = child_give_huge(&allocator->children[first >> CHILD_SHIFT]);
-    QUARRY_CHECK(was_huge, "quarry: bad free of the huge frame at %#zx: it is not allocated as one",
-                 first << FRAME_SHIFT);
+    CHECK(was_huge, "quarry: bad free of the huge frame at %#zx: it is not allocated as one",
+          first << FRAME_SHIFT);
 }
 
 void frame_allocator_free(struct frame_allocator *allocator, unsigned cpu, size_t frame,
                           unsigned order)
 {
     size_t count = (size_t)1 << order;
-    QUARRY_CHECK(frame % count == 0,
-                 "quarry: bad free of %zu frames at %#zx: not aligned to their size", count,
-                 frame << FRAME_SHIFT);
+    CHECK(frame % count == 0, "quarry: bad free of %zu frames at %#zx: not aligned to their size",
+          count, frame << FRAME_SHIFT);
     frame_check_owned(allocator, frame, count);
     if (order == CHILD_SHIFT)
         free_huge(allocator, frame);

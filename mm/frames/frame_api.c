@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The public face of the one frame allocator that owns the machine; see quarry/frame.h. */
+#include "mm/api/layout.h"
 #include <quarry/frame.h>
-#include <quarry/layout.h>
 
 #include "lib/atomic.h"
 #include "lib/check.h"
@@ -16,8 +16,8 @@ struct frames frames;
 /* Unless the port has quarry_frame_alloc() and quarry_frame_free() in assembly. */
 #define FRAME_FAST_PATH_IN_C (QUARRY_HARDEN || !QUARRY_PORT_HAS_FAST_PATH)
 
-_Static_assert(offsetof(struct frames, last_frame) == QUARRY_LAYOUT_FRAMES_LAST, "quarry/layout.h");
-_Static_assert(FRAME_CACHE_STACK == QUARRY_LAYOUT_FRAME_STACK, "quarry/layout.h");
+_Static_assert(offsetof(struct frames, last_frame) == LAYOUT_FRAMES_LAST, "mm/api/layout.h");
+_Static_assert(FRAME_MAGAZINE == LAYOUT_FRAME_MAGAZINE, "mm/api/layout.h");
 
 static uint64_t try_alloc(unsigned order)
 {
@@ -50,7 +50,7 @@ __attribute__((__noinline__)) uint64_t frame_alloc_slow(unsigned order)
 uint64_t quarry_frame_alloc(unsigned order)
 {
     if (order == 0 && frame_cache_is_there()) {
-        void *frame = quarry_port_pop(FRAME_CACHE_STACK);
+        void *frame = quarry_port_pop(FRAME_MAGAZINE);
         if (likely(frame != NULL))
             return (uintptr_t)frame;
     }
@@ -64,15 +64,15 @@ static size_t frame_of(uint64_t physical, size_t count)
     size_t end_frame = frames.allocator.child_count << CHILD_SHIFT;
     bool sane = physical % FRAME_BYTES == 0 && count <= end_frame &&
                 physical >> FRAME_SHIFT <= end_frame - count;
-    QUARRY_CHECK(sane, "quarry: bad free of %zu frames at %#lx: no such frames", count,
-                 (unsigned long)physical);
+    CHECK(sane, "quarry: bad free of %zu frames at %#lx: no such frames", count,
+          (unsigned long)physical);
     return physical >> FRAME_SHIFT;
 }
 
 __attribute__((__noinline__)) void frame_free_slow(uint64_t physical, unsigned order)
 {
-    QUARRY_CHECK(order <= QUARRY_ORDER_GIANT, "quarry: bad free of the frame at %#lx: order %u",
-                 (unsigned long)physical, order);
+    CHECK(order <= QUARRY_ORDER_GIANT, "quarry: bad free of the frame at %#lx: order %u",
+          (unsigned long)physical, order);
     if (order > QUARRY_ORDER_HUGE) {
         quarry_frame_free_range(physical, (size_t)1 << order);
         return;
@@ -94,7 +94,7 @@ static bool may_be_cached(uint64_t physical)
 void quarry_frame_free(uint64_t physical, unsigned order)
 {
     if (order == 0 && likely(may_be_cached(physical)) && frame_cache_is_there() &&
-        likely(quarry_port_push(FRAME_CACHE_STACK, (void *)physical)))
+        likely(quarry_port_push(FRAME_MAGAZINE, (void *)physical)))
         return;
     frame_free_slow(physical, order);
 }

@@ -38,7 +38,7 @@ static inline size_t frame_at(const void *address)
 }
 
 /* One frame for a table of Quarry's own; NULL when there is none. Does not reclaim. */
-static inline void *frame_take_page(void)
+static inline void *frames_alloc_page(void)
 {
     size_t frame = frame_allocator_alloc(&frames.allocator, quarry_port_cpu_number(), 0);
     return frame != NO_FRAME ? frame_address(frame) : NULL;
@@ -48,7 +48,7 @@ static inline void *frame_take_page(void)
 void frames_give_range(size_t first, size_t count, bool retire);
 
 /* As a range, for the page may have been part of a huge frame (page_heap_lend_page()). */
-static inline void frame_give_page(void *page)
+static inline void frames_free_page(void *page)
 {
     frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(), frame_at(page), 1);
 }

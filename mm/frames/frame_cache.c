@@ -18,7 +18,7 @@ struct frame_cache {
 
 static struct frame_cache *caches; /* one per CPU that may come online */
 static unsigned cache_count;
-static void *door[2] = {NULL, QUARRY_STACK_END}; /* never written: it is full */
+static void *door[2] = {NULL, QUARRY_MAGAZINE_END}; /* never written: it is full */
 
 size_t frame_caches_boot_bytes(unsigned cpus)
 {
@@ -27,18 +27,18 @@ size_t frame_caches_boot_bytes(unsigned cpus)
 
 void frame_caches_init(struct boot_memory *boot, unsigned cpus)
 {
-    caches = boot_memory_take_cleared(boot, cpus * sizeof(struct frame_cache));
+    caches = boot_memory_alloc_cleared(boot, cpus * sizeof(struct frame_cache));
     cache_count = cpus;
     for (unsigned cpu = 0; cpu < cpus; cpu++)
-        caches[cpu].stack[1 + QUARRY_FRAME_CACHE_FRAMES] = QUARRY_STACK_END;
+        caches[cpu].stack[1 + QUARRY_FRAME_CACHE_FRAMES] = QUARRY_MAGAZINE_END;
 }
 
 static void ***top_of(const struct frame_cache *cache)
 {
-    return &cache->block->top[FRAME_CACHE_STACK];
+    return &cache->block->top[FRAME_MAGAZINE];
 }
 
-void frame_cache_settle(unsigned cpu, struct quarry_cpu *block)
+void frame_cache_bind(unsigned cpu, struct quarry_cpu *block)
 {
     caches[cpu].block = block;
     *top_of(&caches[cpu]) = door;
@@ -94,12 +94,12 @@ void frame_caches_verify(void)
 {
     for (unsigned cpu = 0; cpu < cache_count; cpu++) {
         const struct frame_cache *cache = &caches[cpu];
-        QUARRY_CHECK(held(cache) <= QUARRY_FRAME_CACHE_FRAMES && cache->stack[0] == NULL &&
-                         cache->stack[1 + QUARRY_FRAME_CACHE_FRAMES] == QUARRY_STACK_END &&
-                         door[0] == NULL && door[1] == QUARRY_STACK_END,
-                     "quarry: the frame cache of cpu %u holds %zu of %u, sentinels %p %p", cpu,
-                     held(cache), QUARRY_FRAME_CACHE_FRAMES, cache->stack[0],
-                     cache->stack[1 + QUARRY_FRAME_CACHE_FRAMES]);
+        CHECK(held(cache) <= QUARRY_FRAME_CACHE_FRAMES && cache->stack[0] == NULL &&
+                  cache->stack[1 + QUARRY_FRAME_CACHE_FRAMES] == QUARRY_MAGAZINE_END &&
+                  door[0] == NULL && door[1] == QUARRY_MAGAZINE_END,
+              "quarry: the frame cache of cpu %u holds %zu of %u, sentinels %p %p", cpu,
+              held(cache), QUARRY_FRAME_CACHE_FRAMES, cache->stack[0],
+              cache->stack[1 + QUARRY_FRAME_CACHE_FRAMES]);
     }
 }
 
@@ -107,7 +107,7 @@ void frame_caches_verify(void)
 
 static bool at_door(void)
 {
-    return !frame_cache_is_there() || quarry_port_cpu()->top[FRAME_CACHE_STACK] == door;
+    return !frame_cache_is_there() || quarry_port_cpu()->top[FRAME_MAGAZINE] == door;
 }
 
 static size_t take(unsigned order)
@@ -127,7 +127,7 @@ __attribute__((__noinline__)) uint64_t frame_cache_alloc_missed(void)
         return (uint64_t)take(0) << FRAME_SHIFT;
     /* Handlers and other threads may have filled the stack meanwhile. */
     for (size_t frame = first + 1; frame < first + BATCH; frame++)
-        if (!quarry_port_push(FRAME_CACHE_STACK, (void *)(frame << FRAME_SHIFT)))
+        if (!quarry_port_push(FRAME_MAGAZINE, (void *)(frame << FRAME_SHIFT)))
             give(frame);
     return (uint64_t)first << FRAME_SHIFT;
 }
@@ -136,7 +136,7 @@ __attribute__((__noinline__)) void frame_cache_free_missed(uint64_t physical)
 {
     give(physical >> FRAME_SHIFT);
     for (size_t i = 1; i < BATCH; i++) {
-        void *next = quarry_port_pop(FRAME_CACHE_STACK);
+        void *next = quarry_port_pop(FRAME_MAGAZINE);
         if (next == NULL)
             return;
         give((uintptr_t)next >> FRAME_SHIFT);

@@ -32,7 +32,7 @@
 #include "lib/bits.h"
 
 /* The number of the stack; size classes have the numbers below. */
-#define FRAME_CACHE_STACK (QUARRY_CPU_STACKS - 1u)
+#define FRAME_MAGAZINE (QUARRY_MAGAZINES - 1u)
 
 struct boot_memory;
 
@@ -41,7 +41,7 @@ void frame_caches_init(struct boot_memory *boot, unsigned cpus);
 
 /* The CPU's block is `block`, its stack is at the door. The CPU itself calls, or it is not there.
  */
-void frame_cache_settle(unsigned cpu, struct quarry_cpu *block);
+void frame_cache_bind(unsigned cpu, struct quarry_cpu *block);
 
 /* From now on the CPU caches frames; it was settled. */
 void frame_cache_open(unsigned cpu);
@@ -63,7 +63,7 @@ void frame_cache_free_missed(uint64_t physical);
 /* Whether this CPU was ever settled; frames may be asked for before that. */
 static inline bool frame_cache_is_there(void)
 {
-    return likely(quarry_port_cpu()->top[FRAME_CACHE_STACK] != NULL);
+    return likely(quarry_port_cpu()->top[FRAME_MAGAZINE] != NULL);
 }
 
 #endif

@@ -31,11 +31,11 @@ void frame_allocator_init(struct frame_allocator *allocator, const struct memory
     size_t children = trees * QUARRY_TREE_CHILDREN;
     *allocator = (struct frame_allocator){
         .map = map,
-        .bits = boot_memory_take(boot, children * sizeof(struct bitmap)),
-        .children = boot_memory_take(boot, children * sizeof(child_entry)),
-        .trees = boot_memory_take(boot, trees * sizeof(uint32_t)),
-        .reservations = boot_memory_take_cleared(boot, cpus * RESERVATIONS_PER_CPU *
-                                                           sizeof(struct frame_reservation)),
+        .bits = boot_memory_alloc(boot, children * sizeof(struct bitmap)),
+        .children = boot_memory_alloc(boot, children * sizeof(child_entry)),
+        .trees = boot_memory_alloc(boot, trees * sizeof(uint32_t)),
+        .reservations = boot_memory_alloc_cleared(boot, cpus * RESERVATIONS_PER_CPU *
+                                                            sizeof(struct frame_reservation)),
         .child_count = children,
         .tree_count = trees,
         .cpus = cpus,
@@ -197,14 +197,13 @@ static size_t child_verify(const struct frame_allocator *allocator, size_t child
     size_t first = child << CHILD_SHIFT;
     child_entry entry = allocator->children[child];
     if (!memory_map_may_own(allocator->map, first, first + CHILD_FRAMES)) {
-        QUARRY_CHECK(entry == CHILD_HOLES, "quarry: absent child %zu has the entry %#x", child,
-                     entry);
+        CHECK(entry == CHILD_HOLES, "quarry: absent child %zu has the entry %#x", child, entry);
         return 0;
     }
     unsigned clear = CHILD_FRAMES - bitmap_count_set(&allocator->bits[child]);
     unsigned expected = entry & CHILD_HUGE ? 0 : clear;
-    QUARRY_CHECK(child_free(entry) == expected && (!(entry & CHILD_HUGE) || clear == CHILD_FRAMES),
-                 "quarry: child %zu has the entry %#x but %u clear bits", child, entry, clear);
+    CHECK(child_free(entry) == expected && (!(entry & CHILD_HUGE) || clear == CHILD_FRAMES),
+          "quarry: child %zu has the entry %#x but %u clear bits", child, entry, clear);
     return child_free(entry);
 }
 
@@ -232,11 +231,10 @@ void frame_allocator_verify(const struct frame_allocator *allocator)
         unsigned reservations;
         size_t reserved = reserved_of_tree(allocator, tree, &reservations);
         uint32_t entry = allocator->trees[tree];
-        QUARRY_CHECK((entry & TREE_FREE_MASK) + reserved == free_frames,
-                     "quarry: tree %zu counts %u free frames and %zu reserved, its children %zu",
-                     tree, entry & TREE_FREE_MASK, reserved, free_frames);
-        QUARRY_CHECK(reservations == (entry & TREE_RESERVED ? 1u : 0u),
-                     "quarry: tree %zu has the entry %#x but %u reservations", tree, entry,
-                     reservations);
+        CHECK((entry & TREE_FREE_MASK) + reserved == free_frames,
+              "quarry: tree %zu counts %u free frames and %zu reserved, its children %zu", tree,
+              entry & TREE_FREE_MASK, reserved, free_frames);
+        CHECK(reservations == (entry & TREE_RESERVED ? 1u : 0u),
+              "quarry: tree %zu has the entry %#x but %u reservations", tree, entry, reservations);
     }
 }

@@ -3,9 +3,9 @@
 #include "mm/objects/central_list.h"
 
 #include "lib/check.h"
+#include "mm/debug/harden.h"
+#include "mm/debug/misuse.h"
 #include "mm/frames/frame.h"
-#include "mm/guard/harden.h"
-#include "mm/guard/misuse.h"
 #include "mm/objects/size_class.h"
 #include "mm/pages/span.h"
 
@@ -69,9 +69,9 @@ static size_t take_from_partial(struct central_list *central, size_t count, void
     central->takings++;
     while (taken < count && !list_is_empty(&central->partial)) {
         struct span *span = span_of_node(central->partial.next);
-        taken += QUARRY_HARDEN ? span_take_random_slots(span, &central->random, count - taken,
-                                                        objects + taken)
-                               : span_take_slots(span, count - taken, objects + taken);
+        taken += QUARRY_HARDEN ? span_alloc_random_slots(span, &central->random, count - taken,
+                                                         objects + taken)
+                               : span_alloc_slots(span, count - taken, objects + taken);
         if (span->used_slots == span->slots)
             put_on(central, span, SPAN_FULL);
     }
@@ -110,7 +110,7 @@ static __attribute__((__noinline__)) size_t take_from_new_span(unsigned size_cla
     return taken;
 }
 
-size_t central_list_take(unsigned size_class, size_t count, void *objects[])
+size_t central_list_alloc(unsigned size_class, size_t count, void *objects[])
 {
     struct central_list *central = &central_lists[size_class];
     irq_state irq = spinlock_acquire(&central->lock);
@@ -139,7 +139,7 @@ static struct span *give_one(struct central_list *central, unsigned size_class, 
     unsigned slot;
     struct span *span = checked_span(size_class, object, &slot);
     bool was_full = span->used_slots == span->slots;
-    span_give_slot(span, slot);
+    span_free_slot(span, slot);
     central->used_slots--;
     if (was_full) {
         put_on(central, span, SPAN_PARTIAL);
@@ -164,7 +164,7 @@ static void destroy_all(struct list *leaving)
     }
 }
 
-void central_list_give(unsigned size_class, size_t count, void *const objects[])
+void central_list_free(unsigned size_class, size_t count, void *const objects[])
 {
     struct central_list *central = &central_lists[size_class];
     struct list leaving;
@@ -233,11 +233,9 @@ static void add_span(struct central_list_sums *sums, struct span *span, unsigned
     span_verify(span);
     harden_verify_span(span);
     bool full = span->used_slots == span->slots;
-    QUARRY_CHECK(span->list == list && full == (list == SPAN_FULL) &&
-                     span->size_class == size_class,
-                 "quarry: the span at %#zx, class %u, %u of %u slots used, is on list %u of %u",
-                 span_address(span), span->size_class, span->used_slots, span->slots, list,
-                 size_class);
+    CHECK(span->list == list && full == (list == SPAN_FULL) && span->size_class == size_class,
+          "quarry: the span at %#zx, class %u, %u of %u slots used, is on list %u of %u",
+          span_address(span), span->size_class, span->used_slots, span->slots, list, size_class);
     sums->spans++;
     sums->slots += span->slots;
     sums->used_slots += span->used_slots;
@@ -253,11 +251,11 @@ void central_list_verify(unsigned size_class)
         add_span(&sums, span_of_node(node), size_class, SPAN_PARTIAL);
     list_for_each (node, &central->full)
         add_span(&sums, span_of_node(node), size_class, SPAN_FULL);
-    QUARRY_CHECK(sums.spans == central->spans && sums.slots == central->slots &&
-                     sums.used_slots == central->used_slots && sums.pages == central->pages,
-                 "quarry: central list %u counts %zu spans, %zu slots, %zu used; "
-                 "there are %zu, %zu, %zu",
-                 size_class, central->spans, central->slots, central->used_slots, sums.spans,
-                 sums.slots, sums.used_slots);
+    CHECK(sums.spans == central->spans && sums.slots == central->slots &&
+              sums.used_slots == central->used_slots && sums.pages == central->pages,
+          "quarry: central list %u counts %zu spans, %zu slots, %zu used; "
+          "there are %zu, %zu, %zu",
+          size_class, central->spans, central->slots, central->used_slots, sums.spans, sums.slots,
+          sums.used_slots);
     spinlock_release(&central->lock, irq);
 }

@@ -45,10 +45,10 @@ void central_lists_init(uint64_t seed);
  * Up to `count` objects (at least one, unless memory is gone) into `objects`; returns how many.
  * No lock is held.
  */
-size_t central_list_take(unsigned size_class, size_t count, void *objects[]);
+size_t central_list_alloc(unsigned size_class, size_t count, void *objects[]);
 
 /* Takes objects of this class back; stops at one that is not a handed-out slot of it. */
-void central_list_give(unsigned size_class, size_t count, void *const objects[]);
+void central_list_free(unsigned size_class, size_t count, void *const objects[]);
 
 /* Destroys the empty spans that were kept. */
 void central_list_drain(unsigned size_class);

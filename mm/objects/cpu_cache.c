@@ -14,7 +14,7 @@
 #include "mm/objects/transfer_cache.h"
 
 _Static_assert(SIZE_CLASS_COUNT <= 255, "class numbers fit their fields");
-_Static_assert(SIZE_CLASS_COUNT <= FRAME_CACHE_STACK, "a CPU's block has a stack for each class");
+_Static_assert(SIZE_CLASS_COUNT <= FRAME_MAGAZINE, "a CPU's block has a stack for each class");
 
 #define AREA_FRAMES ((SIZE_CLASS_STACK_WORDS * sizeof(void *) + FRAME_BYTES - 1) / FRAME_BYTES)
 
@@ -49,7 +49,7 @@ static void set_capacity(struct cpu_cache *cache, unsigned size_class, size_t ca
     cache->granted_bytes += (capacity - cache->capacity[size_class]) * bytes;
     void **bottom = cache->bottom[size_class];
     bottom[cache->capacity[size_class] + 1] = NULL;
-    bottom[capacity + 1] = QUARRY_STACK_END;
+    bottom[capacity + 1] = QUARRY_MAGAZINE_END;
     cache->capacity[size_class] = (uint16_t)capacity;
 }
 
@@ -102,7 +102,7 @@ static void move_to(struct cpu_cache *cache, unsigned size_class, void **array, 
 {
     void **old = cache->bottom[size_class];
     old[cache->capacity[size_class] + 1] = NULL;
-    array[cache->capacity[size_class] + 1] = QUARRY_STACK_END;
+    array[cache->capacity[size_class] + 1] = QUARRY_MAGAZINE_END;
     cache->bottom[size_class] = cache->block->top[size_class] = array;
     if (old != first_array(cache, size_class))
         free_array(old, cache->room[size_class]);
@@ -145,7 +145,7 @@ static void depart(const struct departure *departure)
 {
     /* cppcheck-suppress ctuuninitvar ; `count` is always set, and says how much else is */
     if (departure->count > 0)
-        transfer_cache_give(departure->size_class, departure->count, departure->objects);
+        transfer_cache_free(departure->size_class, departure->count, departure->objects);
 }
 
 /* Takes a batch of capacity from the next class that has some, other than `receiver`. */
@@ -205,7 +205,7 @@ void *cpu_cache_alloc_missed(unsigned size_class)
     answer_drain_request();
     void *objects[SIZE_CLASS_BATCH_MAX];
     size_t wanted = cpu_cache_here()->online ? size_classes[size_class].batch : 1;
-    size_t count = transfer_cache_take(size_class, wanted, objects);
+    size_t count = transfer_cache_alloc(size_class, wanted, objects);
     if (unlikely(count == 0))
         return NULL;
     struct departure departure;
@@ -218,7 +218,7 @@ void *cpu_cache_alloc_missed(unsigned size_class)
     quarry_port_irq_restore(irq);
     depart(&departure);
     if (kept < count - 1)
-        transfer_cache_give(size_class, count - 1 - kept, objects + 1 + kept);
+        transfer_cache_free(size_class, count - 1 - kept, objects + 1 + kept);
     return objects[0];
 }
 
@@ -244,7 +244,7 @@ void cpu_cache_free_missed(unsigned size_class, void *object)
     depart(&donated);
     depart(&batch);
     if (!pushed)
-        transfer_cache_give(size_class, 1, &object);
+        transfer_cache_free(size_class, 1, &object);
 }
 
 /* ---- coming and going ---- */
@@ -258,7 +258,7 @@ static void close_stacks(struct cpu_cache *cache)
 {
     atomic_store_release(&cache->online, false);
     cache->door[0] = NULL;
-    cache->door[1] = QUARRY_STACK_END;
+    cache->door[1] = QUARRY_MAGAZINE_END;
     for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
         cache->capacity[i] = cache->room[i] = 0;
         if (cache->block != NULL)
@@ -270,7 +270,7 @@ static void close_stacks(struct cpu_cache *cache)
 
 void cpu_caches_init(struct boot_memory *boot, unsigned cpus)
 {
-    caches = boot_memory_take_cleared(boot, cpus * sizeof(struct cpu_cache));
+    caches = boot_memory_alloc_cleared(boot, cpus * sizeof(struct cpu_cache));
     cache_count = cpus;
     for (unsigned cpu = 0; cpu < cpus; cpu++) {
         caches[cpu].cpu = cpu;
@@ -296,12 +296,12 @@ struct cpu_cache *cpu_cache_of(unsigned cpu)
     return &caches[cpu];
 }
 
-void cpu_cache_settle(struct cpu_cache *cache)
+void cpu_cache_bind(struct cpu_cache *cache)
 {
     cache->block = quarry_port_cpu();
     cache->block->cache = cache;
     close_stacks(cache);
-    frame_cache_settle(cache->cpu, cache->block);
+    frame_cache_bind(cache->cpu, cache->block);
 }
 
 bool cpu_cache_open(struct cpu_cache *cache)
@@ -326,7 +326,7 @@ static void drain_class(struct cpu_cache *cache, unsigned size_class)
     void *objects[SIZE_CLASS_BATCH_MAX];
     size_t count;
     while ((count = pop_many(cache, size_class, SIZE_CLASS_BATCH_MAX, objects)) > 0)
-        central_list_give(size_class, count, objects);
+        central_list_free(size_class, count, objects);
     if (cache->online)
         narrow(cache, size_class);
 }
@@ -375,7 +375,7 @@ static void drain_idle_stacks(struct cpu_cache *cache)
         else
             all_idle = false;
     }
-    if (is_idle(cache, FRAME_CACHE_STACK))
+    if (is_idle(cache, FRAME_MAGAZINE))
         frame_cache_drain(cache->cpu);
     if (all_idle)
         quarantine_drain(cache);
@@ -404,24 +404,23 @@ void cpu_cache_close(struct cpu_cache *cache)
 
 void cpu_cache_verify(const struct cpu_cache *cache)
 {
-    QUARRY_CHECK(cache->door[0] == NULL && cache->door[1] == QUARRY_STACK_END &&
-                     (cache->block == NULL || cache->block->top[0] == &cache->door[0]),
-                 "quarry: the door of cpu %u is not shut", cache->cpu);
+    CHECK(cache->door[0] == NULL && cache->door[1] == QUARRY_MAGAZINE_END &&
+              (cache->block == NULL || cache->block->top[0] == &cache->door[0]),
+          "quarry: the door of cpu %u is not shut", cache->cpu);
     if (!cache->online)
         return;
     size_t granted = 0;
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
         void **bottom = cache->bottom[i];
         size_t held = cpu_cache_held(cache, i);
-        QUARRY_CHECK(bottom[0] == NULL && held <= cache->capacity[i] &&
-                         cache->capacity[i] <= cache->room[i] &&
-                         bottom[cache->capacity[i] + 1] == QUARRY_STACK_END,
-                     "quarry: the stack of cpu %u, class %u, holds %zu of %u, sentinels %p %p",
-                     cache->cpu, i, held, cache->capacity[i], bottom[0],
-                     bottom[cache->capacity[i] + 1]);
+        CHECK(bottom[0] == NULL && held <= cache->capacity[i] &&
+                  cache->capacity[i] <= cache->room[i] &&
+                  bottom[cache->capacity[i] + 1] == QUARRY_MAGAZINE_END,
+              "quarry: the stack of cpu %u, class %u, holds %zu of %u, sentinels %p %p", cache->cpu,
+              i, held, cache->capacity[i], bottom[0], bottom[cache->capacity[i] + 1]);
         granted += (size_t)cache->capacity[i] * size_classes[i].bytes;
     }
-    QUARRY_CHECK(granted == cache->granted_bytes && granted <= cache->budget_bytes,
-                 "quarry: the cache of cpu %u was granted %zu bytes, counts %zu, may have %zu",
-                 cache->cpu, granted, cache->granted_bytes, cache->budget_bytes);
+    CHECK(granted == cache->granted_bytes && granted <= cache->budget_bytes,
+          "quarry: the cache of cpu %u was granted %zu bytes, counts %zu, may have %zu", cache->cpu,
+          granted, cache->granted_bytes, cache->budget_bytes);
 }

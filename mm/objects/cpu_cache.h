@@ -9,7 +9,7 @@
  *        0   object ... object  object   (stale) ...  MARKER
  *
  * `top` points at the object that goes out next. Popping reads it: 0 means empty. Pushing reads
- * the word above: MARKER (QUARRY_STACK_END) means full. Both end in the one store to `top` that
+ * the word above: MARKER (QUARRY_MAGAZINE_END) means full. Both end in the one store to `top` that
  * commits them, and no count is kept: so whoever interrupts one of them before that store finds,
  * and leaves, a stack that is whole. The tops stand in the CPU's own block (quarry/port.h), and
  * popping and pushing are the port's: quarry_port_pop(), quarry_port_push().
@@ -56,13 +56,13 @@ struct cpu_cache {
     void **area; /* the first arrays: SIZE_CLASS_STACK_WORDS words; NULL while offline */
     uint32_t cpu;
     bool online;
-    bool drain_asked;                      /* atomic: set by any CPU, cleared by this one */
-    uint8_t next_donor;                    /* the class that gives up capacity next */
-    void **bottom[SIZE_CLASS_COUNT];       /* each stack's array; all here is valid while online */
-    uint16_t room[SIZE_CLASS_COUNT];       /* places in it, between the sentinels */
-    uint16_t capacity[SIZE_CLASS_COUNT];   /* places that it may use; at most `room` */
-    void **top_seen[QUARRY_CPU_STACKS];    /* at the last step of the scavenger */
-    uint8_t idle_steps[QUARRY_CPU_STACKS]; /* in which the stack's top was the same */
+    bool drain_asked;                     /* atomic: set by any CPU, cleared by this one */
+    uint8_t next_donor;                   /* the class that gives up capacity next */
+    void **bottom[SIZE_CLASS_COUNT];      /* each stack's array; all here is valid while online */
+    uint16_t room[SIZE_CLASS_COUNT];      /* places in it, between the sentinels */
+    uint16_t capacity[SIZE_CLASS_COUNT];  /* places that it may use; at most `room` */
+    void **top_seen[QUARRY_MAGAZINES];    /* at the last step of the scavenger */
+    uint8_t idle_steps[QUARRY_MAGAZINES]; /* in which the stack's top was the same */
     size_t budget_bytes;
     size_t granted_bytes;
 #if QUARRY_HARDEN
@@ -99,7 +99,7 @@ unsigned cpu_cache_count(void);
 struct cpu_cache *cpu_cache_of(unsigned cpu);
 
 /* Makes it the cache of the CPU that runs this, with all stacks at the door. Interrupts are off. */
-void cpu_cache_settle(struct cpu_cache *cache);
+void cpu_cache_bind(struct cpu_cache *cache);
 
 /* Gives the cache its stacks, empty. False when there is no memory. */
 bool cpu_cache_open(struct cpu_cache *cache);

@@ -9,7 +9,7 @@
 #if QUARRY_HARDEN
 void *quarantine_exchange(void *object)
 {
-    if (size_classes[page_map_class(object)].bytes > QUARRY_QUARANTINE_BYTES_MAX)
+    if (size_classes[page_map_cache_id(object)].bytes > QUARRY_QUARANTINE_BYTES_MAX)
         return object;
     irq_state irq = quarry_port_irq_save();
     struct cpu_cache *cache = cpu_cache_here();
@@ -32,7 +32,7 @@ void quarantine_drain(struct cpu_cache *cache)
         void *object = cache->quarantine[i];
         cache->quarantine[i] = NULL;
         if (object != NULL)
-            central_list_give(page_map_class(object), 1, &object);
+            central_list_free(page_map_cache_id(object), 1, &object);
     }
 #else
     (void)cache;
@@ -45,7 +45,7 @@ size_t quarantine_held(const struct cpu_cache *cache, unsigned size_class)
 #if QUARRY_HARDEN
     for (unsigned i = 0; i < QUARRY_QUARANTINE_OBJECTS; i++) {
         const void *object = cache->quarantine[i];
-        held += object != NULL && page_map_class(object) == size_class;
+        held += object != NULL && page_map_cache_id(object) == size_class;
     }
 #else
     (void)cache, (void)size_class;

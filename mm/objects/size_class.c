@@ -2,7 +2,7 @@
 /* The table of size classes; see size_class.h. */
 #include "mm/objects/size_class.h"
 
-#include "mm/guard/harden.h"
+#include "mm/debug/harden.h"
 
 #define ROW(class, size, pages, objects, batch_objects, cache, first, place)                       \
     [class] = {.bytes = (size),                                                                    \
@@ -35,7 +35,7 @@ size_t size_class_alignment(size_t bytes)
     return bytes % 16 == 0 ? 16 : 8;
 }
 
-unsigned size_class_with_fence(size_t bytes)
+unsigned size_class_with_canary(size_t bytes)
 {
     if (bytes > SMALL_BYTES_MAX - HARDEN_TAIL_BYTES)
         return 0;

@@ -61,13 +61,13 @@ size_t size_class_alignment(size_t bytes);
 
 /*
  * The class from which a request for `bytes` is served; 0: none. From level 1 of hardening on there
- * must be room for the fence, without a loss of the alignment that the size promises.
+ * must be room for the canary, without a loss of the alignment that the size promises.
  */
-unsigned size_class_with_fence(size_t bytes);
+unsigned size_class_with_canary(size_t bytes);
 
 static inline unsigned size_class_for(size_t bytes)
 {
-    return QUARRY_HARDEN ? size_class_with_fence(bytes) : size_class_of(bytes);
+    return QUARRY_HARDEN ? size_class_with_canary(bytes) : size_class_of(bytes);
 }
 
 #endif

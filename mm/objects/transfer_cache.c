@@ -32,7 +32,7 @@ size_t transfer_caches_boot_bytes(void)
 
 void transfer_caches_init(struct boot_memory *boot)
 {
-    void **area = boot_memory_take(boot, transfer_caches_boot_bytes() - 64);
+    void **area = boot_memory_alloc(boot, transfer_caches_boot_bytes() - 64);
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
         transfer_caches[i] =
             (struct transfer_cache){.capacity = capacity_of(i), .objects = area, .first = area};
@@ -118,13 +118,13 @@ static size_t take_waiting(struct transfer_cache *transfer, size_t count, void *
     return taken;
 }
 
-size_t transfer_cache_take(unsigned size_class, size_t count, void *objects[])
+size_t transfer_cache_alloc(unsigned size_class, size_t count, void *objects[])
 {
     size_t taken = take_waiting(&transfer_caches[size_class], count, objects);
-    return taken > 0 ? taken : central_list_take(size_class, count, objects);
+    return taken > 0 ? taken : central_list_alloc(size_class, count, objects);
 }
 
-void transfer_cache_give(unsigned size_class, size_t count, void *const objects[])
+void transfer_cache_free(unsigned size_class, size_t count, void *const objects[])
 {
     struct transfer_cache *transfer = &transfer_caches[size_class];
     irq_state irq = spinlock_acquire(&transfer->lock);
@@ -135,7 +135,7 @@ void transfer_cache_give(unsigned size_class, size_t count, void *const objects[
     transfer->count += kept;
     spinlock_release(&transfer->lock, irq);
     if (kept < count)
-        central_list_give(size_class, count - kept, objects + kept);
+        central_list_free(size_class, count - kept, objects + kept);
 }
 
 void transfer_cache_trim(unsigned size_class)
@@ -150,7 +150,7 @@ void transfer_cache_trim(unsigned size_class)
         size_t taken = take_waiting(transfer, min_u64(surplus, SIZE_CLASS_BATCH_MAX), batch);
         if (taken == 0)
             break;
-        central_list_give(size_class, taken, batch);
+        central_list_free(size_class, taken, batch);
         surplus -= taken;
     }
 }
@@ -160,7 +160,7 @@ void transfer_cache_drain(unsigned size_class)
     void *batch[SIZE_CLASS_BATCH_MAX];
     size_t taken;
     while ((taken = take_waiting(&transfer_caches[size_class], SIZE_CLASS_BATCH_MAX, batch)) > 0)
-        central_list_give(size_class, taken, batch);
+        central_list_free(size_class, taken, batch);
     struct transfer_cache *transfer = &transfer_caches[size_class];
     irq_state irq = spinlock_acquire(&transfer->lock);
     narrow(transfer, size_class);

@@ -44,9 +44,9 @@ void transfer_caches_init(struct boot_memory *boot);
 void transfer_caches_set_budget(size_t memory_bytes);
 
 /* Up to `count` objects, from here or from the central list; 0 only when memory is gone. */
-size_t transfer_cache_take(unsigned size_class, size_t count, void *objects[]);
+size_t transfer_cache_alloc(unsigned size_class, size_t count, void *objects[]);
 
-void transfer_cache_give(unsigned size_class, size_t count, void *const objects[]);
+void transfer_cache_free(unsigned size_class, size_t count, void *const objects[]);
 
 /* Sends everything on to the central list; the cache is as short as at first. */
 void transfer_cache_drain(unsigned size_class);

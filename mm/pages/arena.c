@@ -22,7 +22,7 @@ static void find_longest_run(struct arena *arena)
 
 static struct arena *record_create(size_t window_page)
 {
-    struct arena *arena = metadata_pool_take(&arena_pool);
+    struct arena *arena = metadata_pool_alloc(&arena_pool);
     if (arena == NULL)
         return NULL;
     *arena = (struct arena){.first_page = window_page};
@@ -38,13 +38,13 @@ static void record_destroy(struct arena *arena)
 {
     page_map_set_arena(arena->first_page, NULL);
     if (arena->table != NULL)
-        frame_give_page(arena->table);
-    metadata_pool_give(&arena_pool, arena);
+        frames_free_page(arena->table);
+    metadata_pool_free(&arena_pool, arena);
 }
 
 static bool table_create(struct arena *arena, struct span *everywhere)
 {
-    struct span **table = frame_take_page();
+    struct span **table = frames_alloc_page();
     if (table == NULL)
         return false;
     if (everywhere == NULL)
@@ -64,7 +64,7 @@ struct arena *arena_adopt(size_t first_page, size_t pages, bool needs_table)
         arena = record_create(round_down(first_page, ARENA_PAGES));
     if (arena == NULL)
         return NULL;
-    QUARRY_ASSERT(bitmap_all_clear(&arena->owned, offset_in(arena, first_page), (unsigned)pages));
+    ASSERT(bitmap_all_clear(&arena->owned, offset_in(arena, first_page), (unsigned)pages));
     if (needs_table && arena->table == NULL && !table_create(arena, NULL)) {
         if (is_new)
             record_destroy(arena);
@@ -80,7 +80,7 @@ struct arena *arena_adopt(size_t first_page, size_t pages, bool needs_table)
 
 void arena_release(struct arena *arena, bool retire)
 {
-    QUARRY_ASSERT(arena_is_idle(arena));
+    ASSERT(arena_is_idle(arena));
     struct bitmap_run run = bitmap_next_clear_run(&arena->used, 0);
     while (run.length != 0) {
         frames_give_range(arena->first_page + run.first, run.length, retire);
@@ -155,16 +155,16 @@ void arena_verify(const struct arena *arena)
     unsigned free_pages = ARENA_PAGES - bitmap_count_set(&arena->used);
     unsigned owned_pages = bitmap_count_set(&arena->owned);
     unsigned longest_run = bitmap_longest_clear_run(&arena->used).length;
-    QUARRY_CHECK(free_pages == arena->free_pages && owned_pages == arena->owned_pages &&
-                     longest_run == arena->longest_run,
-                 "quarry: the arena at page %#zx counts %u free, %u owned, run %u; "
-                 "its bits say %u, %u, %u",
-                 arena->first_page, arena->free_pages, arena->owned_pages, arena->longest_run,
-                 free_pages, owned_pages, longest_run);
+    CHECK(free_pages == arena->free_pages && owned_pages == arena->owned_pages &&
+              longest_run == arena->longest_run,
+          "quarry: the arena at page %#zx counts %u free, %u owned, run %u; "
+          "its bits say %u, %u, %u",
+          arena->first_page, arena->free_pages, arena->owned_pages, arena->longest_run, free_pages,
+          owned_pages, longest_run);
     for (unsigned i = 0; i < BITMAP_WORDS; i++)
-        QUARRY_CHECK((~arena->owned.word[i] & ~arena->used.word[i]) == 0,
-                     "quarry: the arena at page %#zx offers pages that it does not own",
-                     arena->first_page);
-    QUARRY_CHECK(page_map_arena(arena->first_page) == arena,
-                 "quarry: the page map does not know the arena at page %#zx", arena->first_page);
+        CHECK((~arena->owned.word[i] & ~arena->used.word[i]) == 0,
+              "quarry: the arena at page %#zx offers pages that it does not own",
+              arena->first_page);
+    CHECK(page_map_arena(arena->first_page) == arena,
+          "quarry: the page map does not know the arena at page %#zx", arena->first_page);
 }

@@ -59,10 +59,10 @@ static void page_drop(struct metadata_pool *pool, struct pool_page *page)
 {
     list_remove(&page->link);
     pool->pages--;
-    frame_give_page(page);
+    frames_free_page(page);
 }
 
-void *metadata_pool_take(struct metadata_pool *pool)
+void *metadata_pool_alloc(struct metadata_pool *pool)
 {
     if (fault_here(FAULT_DESCRIPTOR))
         return NULL;
@@ -71,7 +71,7 @@ void *metadata_pool_take(struct metadata_pool *pool)
     if (!list_is_empty(&pool->partial))
         page = container_of(pool->partial.next, struct pool_page, link);
     else
-        page = page_add(pool, frame_take_page());
+        page = page_add(pool, frames_alloc_page());
     struct free_item *item = NULL;
     if (page != NULL) {
         item = page->first_free;
@@ -92,7 +92,7 @@ void metadata_pool_feed(struct metadata_pool *pool, void *memory)
     spinlock_release(&pool->lock, irq);
 }
 
-void metadata_pool_give(struct metadata_pool *pool, void *given)
+void metadata_pool_free(struct metadata_pool *pool, void *given)
 {
     struct free_item *item = given;
     irq_state irq = spinlock_acquire(&pool->lock);
@@ -132,13 +132,13 @@ void metadata_pool_verify(struct metadata_pool *pool)
         size_t count = 0;
         for (const struct free_item *item = page->first_free; item != NULL; item = item->next)
             count++;
-        QUARRY_CHECK(count > 0 && count + page->items == per_page,
-                     "quarry: metadata page %p has %zu items taken and %zu free of %zu",
-                     (const void *)page, page->items, count, per_page);
+        CHECK(count > 0 && count + page->items == per_page,
+              "quarry: metadata page %p has %zu items taken and %zu free of %zu",
+              (const void *)page, page->items, count, per_page);
         free_items += count;
     }
-    QUARRY_CHECK(pool->items + free_items == pool->pages * per_page,
-                 "quarry: a metadata pool of %zu pages has %zu items taken and %zu free",
-                 pool->pages, pool->items, free_items);
+    CHECK(pool->items + free_items == pool->pages * per_page,
+          "quarry: a metadata pool of %zu pages has %zu items taken and %zu free", pool->pages,
+          pool->items, free_items);
     spinlock_release(&pool->lock, irq);
 }

@@ -27,12 +27,12 @@ struct metadata_pool {
 void metadata_pool_init(struct metadata_pool *pool, size_t item_bytes);
 
 /* An item, contents undefined, at a multiple of 64; NULL when there is no frame. */
-void *metadata_pool_take(struct metadata_pool *pool);
+void *metadata_pool_alloc(struct metadata_pool *pool);
 
 /* Cuts up a page from elsewhere, which from now on is the pool's own: it goes back as a frame. */
 void metadata_pool_feed(struct metadata_pool *pool, void *memory);
 
-void metadata_pool_give(struct metadata_pool *pool, void *item);
+void metadata_pool_free(struct metadata_pool *pool, void *item);
 
 /* Gives every empty page back. */
 void metadata_pool_drain(struct metadata_pool *pool);

@@ -17,7 +17,7 @@ size_t page_heap_boot_bytes(void)
 void page_heap_init(struct boot_memory *boot)
 {
     page_heap = (struct page_heap){
-        .buckets = boot_memory_take(boot, PAGE_HEAP_BUCKETS * sizeof(struct list)),
+        .buckets = boot_memory_alloc(boot, PAGE_HEAP_BUCKETS * sizeof(struct list)),
     };
     spinlock_init(&page_heap.lock, LOCK_RANK_PAGE_HEAP);
     for (size_t i = 0; i < PAGE_HEAP_BUCKETS; i++)
@@ -391,11 +391,11 @@ size_t page_heap_give_up_free(size_t least_frames, size_t run)
 static void verify_arena_place(const struct arena *arena, size_t bucket)
 {
     arena_verify(arena);
-    QUARRY_CHECK(arena->longest_run == bucket, "quarry: the arena at page %#zx is in bucket %zu",
-                 arena->first_page, bucket);
-    QUARRY_CHECK(arena_is_idle(arena) == !list_is_empty(&arena->idle_link),
-                 "quarry: the arena at page %#zx is on the wrong side of the idle list",
-                 arena->first_page);
+    CHECK(arena->longest_run == bucket, "quarry: the arena at page %#zx is in bucket %zu",
+          arena->first_page, bucket);
+    CHECK(arena_is_idle(arena) == !list_is_empty(&arena->idle_link),
+          "quarry: the arena at page %#zx is on the wrong side of the idle list",
+          arena->first_page);
 }
 
 void page_heap_verify(void)
@@ -415,15 +415,15 @@ void page_heap_verify(void)
             free_pages += arena->free_pages;
         }
         bool marked = page_heap.occupied[bucket / WORD_BITS] >> (bucket % WORD_BITS) & 1;
-        QUARRY_CHECK(marked == !list_is_empty(&page_heap.buckets[bucket]),
-                     "quarry: page heap bucket %zu is marked wrongly", bucket);
+        CHECK(marked == !list_is_empty(&page_heap.buckets[bucket]),
+              "quarry: page heap bucket %zu is marked wrongly", bucket);
     }
-    QUARRY_CHECK(arenas == page_heap.arenas && idle == page_heap.idle_arenas &&
-                     owned == page_heap.owned_pages && free_pages == page_heap.free_pages,
-                 "quarry: the page heap counts %zu arenas, %zu idle, %zu pages, %zu free; "
-                 "there are %zu, %zu, %zu, %zu",
-                 page_heap.arenas, page_heap.idle_arenas, page_heap.owned_pages,
-                 page_heap.free_pages, arenas, idle, owned, free_pages);
+    CHECK(arenas == page_heap.arenas && idle == page_heap.idle_arenas &&
+              owned == page_heap.owned_pages && free_pages == page_heap.free_pages,
+          "quarry: the page heap counts %zu arenas, %zu idle, %zu pages, %zu free; "
+          "there are %zu, %zu, %zu, %zu",
+          page_heap.arenas, page_heap.idle_arenas, page_heap.owned_pages, page_heap.free_pages,
+          arenas, idle, owned, free_pages);
     spinlock_release(&page_heap.lock, irq);
     metadata_pool_verify(&arena_pool);
 }

@@ -15,7 +15,7 @@ struct page_map page_map;
 size_t page_map_boot_bytes(size_t end_frame)
 {
     size_t pages = round_up(end_frame, ARENA_PAGES);
-    return pages + pages / ARENA_PAGES * sizeof(struct arena *) + 128;
+    return pages * sizeof(uint16_t) + pages / ARENA_PAGES * sizeof(struct arena *) + 128;
 }
 
 void page_map_init(struct boot_memory *boot, uintptr_t direct_map, size_t end_frame)
@@ -24,8 +24,8 @@ void page_map_init(struct boot_memory *boot, uintptr_t direct_map, size_t end_fr
     page_map.direct_map = direct_map;
     page_map.bound = 0;
     page_map.capacity = pages;
-    page_map.classes = boot_memory_take(boot, pages);
-    page_map.arenas = boot_memory_take(boot, pages / ARENA_PAGES * sizeof(struct arena *));
+    page_map.cache_ids = boot_memory_alloc(boot, pages * sizeof(uint16_t));
+    page_map.arenas = boot_memory_alloc(boot, pages / ARENA_PAGES * sizeof(struct arena *));
     page_map_extend(min_u64(pages, EXTENDED_AT_FIRST));
 }
 
@@ -33,20 +33,20 @@ void page_map_extend(size_t end_page)
 {
     size_t old = page_map.bound;
     size_t bound = round_up(end_page, ARENA_PAGES);
-    QUARRY_CHECK(bound <= page_map.capacity, "quarry: page %zu is beyond the page map of %zu",
-                 end_page, page_map.capacity);
+    CHECK(bound <= page_map.capacity, "quarry: page %zu is beyond the page map of %zu", end_page,
+          page_map.capacity);
     if (bound <= old)
         return;
-    memory_clear(&page_map.classes[old], bound - old);
+    memory_clear(&page_map.cache_ids[old], (bound - old) * sizeof(uint16_t));
     memory_clear(&page_map.arenas[old / ARENA_PAGES],
                  (bound - old) / ARENA_PAGES * sizeof(struct arena *));
     atomic_store_release(&page_map.bound, bound);
 }
 
-void page_map_set_class(size_t first_page, size_t pages, unsigned size_class)
+void page_map_set_cache_id(size_t first_page, size_t pages, unsigned size_class)
 {
     for (size_t page = first_page; page < first_page + pages; page++)
-        atomic_store_relaxed(&page_map.classes[page], (uint8_t)size_class);
+        atomic_store_relaxed(&page_map.cache_ids[page], (uint16_t)size_class);
 }
 
 void page_map_set_arena(size_t page, struct arena *arena)

@@ -39,7 +39,7 @@ struct boot_memory;
 struct page_map {
     uintptr_t direct_map;
     size_t bound;     /* pages; a multiple of ARENA_PAGES; only grows */
-    uint8_t *classes; /* capacity bytes, [0, bound) valid */
+    uint16_t *cache_ids; /* capacity entries, [0, bound) valid */
     struct arena **arenas;
     size_t capacity; /* pages */
 } __attribute__((__aligned__(64)));
@@ -65,12 +65,12 @@ static inline uintptr_t page_address(size_t page)
 }
 
 /* The class byte of any address. Any context. */
-static inline unsigned page_map_class(const void *address)
+static inline unsigned page_map_cache_id(const void *address)
 {
     size_t page = page_of_address(address);
     if (unlikely(page >= atomic_load_acquire(&page_map.bound)))
         return 0;
-    return atomic_load_relaxed(&page_map.classes[page]);
+    return atomic_load_relaxed(&page_map.cache_ids[page]);
 }
 
 /* The record of the arena around any page; NULL where the heap has none. Any context. */
@@ -82,7 +82,7 @@ static inline struct arena *page_map_arena(size_t page)
 }
 
 /* Both: the page heap's lock is held, and the pages are below the bound. */
-void page_map_set_class(size_t first_page, size_t pages, unsigned size_class);
+void page_map_set_cache_id(size_t first_page, size_t pages, unsigned size_class);
 void page_map_set_arena(size_t page, struct arena *arena);
 
 #endif

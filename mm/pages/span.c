@@ -26,10 +26,10 @@ static struct span *descriptor_create(unsigned slots)
     unsigned pool = 0;
     while (pool + 1 < POOL_COUNT && pool_slots[pool] < slots)
         pool++;
-    struct span *span = metadata_pool_take(&pools[pool]);
+    struct span *span = metadata_pool_alloc(&pools[pool]);
     if (span == NULL) {
         metadata_pool_feed(&pools[pool], page_heap_lend_page());
-        span = metadata_pool_take(&pools[pool]);
+        span = metadata_pool_alloc(&pools[pool]);
     }
     if (span == NULL)
         return NULL;
@@ -42,7 +42,7 @@ static struct span *descriptor_create(unsigned slots)
 static void descriptor_destroy(struct span *span)
 {
     span_records_destroy(span);
-    metadata_pool_give(&pools[span->pool], span);
+    metadata_pool_free(&pools[span->pool], span);
 }
 
 /* ---- spans ---- */
@@ -57,7 +57,7 @@ static bool span_get_pages(struct span *span, size_t pages, size_t align)
 static void set_class(const struct span *span, unsigned size_class)
 {
     irq_state irq = spinlock_acquire(&page_heap.lock);
-    page_map_set_class(span->first_page, span->pages, size_class);
+    page_map_set_cache_id(span->first_page, span->pages, size_class);
     spinlock_release(&page_heap.lock, irq);
 }
 
@@ -69,7 +69,7 @@ void span_publish(const struct span *span)
 struct span *span_create_small(unsigned size_class, size_t object_bytes, size_t pages)
 {
     size_t slots = pages * FRAME_BYTES / object_bytes;
-    QUARRY_ASSERT(slots > 0 && slots <= SPAN_SLOTS_MAX);
+    ASSERT(slots > 0 && slots <= SPAN_SLOTS_MAX);
     struct span *span = descriptor_create((unsigned)slots);
     if (span == NULL)
         return NULL;
@@ -96,7 +96,7 @@ struct span *span_create_large(size_t pages, size_t align)
 
 void span_destroy(struct span *span)
 {
-    QUARRY_ASSERT(span->list != SPAN_PARTIAL && span->list != SPAN_FULL && span->used_slots == 0);
+    ASSERT(span->list != SPAN_PARTIAL && span->list != SPAN_FULL && span->used_slots == 0);
     if (span->size_class != 0)
         set_class(span, 0);
     page_heap_free(span->first_page, span->pages);
@@ -139,7 +139,7 @@ static uint64_t take_from_window(const struct span *span, unsigned first_slot, u
 }
 
 /* One word of the bitmap at a time is turned over into a window of free slots, and written once. */
-size_t span_take_slots(struct span *span, size_t count, void *objects[])
+size_t span_alloc_slots(struct span *span, size_t count, void *objects[])
 {
     size_t taken = 0;
     unsigned index = span->search_from;
@@ -179,8 +179,8 @@ static size_t draw_word(const struct span *span, struct random *random)
     return words;
 }
 
-size_t span_take_random_slots(struct span *span, struct random *random, size_t count,
-                              void *objects[])
+size_t span_alloc_random_slots(struct span *span, struct random *random, size_t count,
+                               void *objects[])
 {
     size_t taken = 0;
     for (; taken < count && span->used_slots < span->slots; taken++) {
@@ -203,9 +203,9 @@ unsigned span_slot_of(const struct span *span, const void *object)
     return begins ? slot : span->slots;
 }
 
-void span_give_slot(struct span *span, unsigned slot)
+void span_free_slot(struct span *span, unsigned slot)
 {
-    QUARRY_ASSERT(span_slot_used(span, slot));
+    ASSERT(span_slot_used(span, slot));
     unsigned index = slot / WORD_BITS;
     span->bitmap[index] &= ~((uint64_t)1 << (slot % WORD_BITS));
     if (index < span->search_from)
@@ -226,22 +226,22 @@ void span_verify(const struct span *span)
     unsigned used = 0;
     for (size_t i = 0; i < span_bitmap_words(span->slots); i++) {
         uint64_t exists = bits_mask(span->slots - (unsigned)i * WORD_BITS);
-        QUARRY_CHECK((span->bitmap[i] & ~exists) == 0,
-                     "quarry: the span at %#zx has slots in use behind its %u", span_address(span),
-                     span->slots);
-        QUARRY_CHECK(i >= span->search_from || span->bitmap[i] == exists,
-                     "quarry: the span at %#zx has free slots before word %u", span_address(span),
-                     span->search_from);
+        CHECK((span->bitmap[i] & ~exists) == 0,
+              "quarry: the span at %#zx has slots in use behind its %u", span_address(span),
+              span->slots);
+        CHECK(i >= span->search_from || span->bitmap[i] == exists,
+              "quarry: the span at %#zx has free slots before word %u", span_address(span),
+              span->search_from);
         used += bits_count(span->bitmap[i]);
     }
-    QUARRY_CHECK(used == span->used_slots,
-                 "quarry: the span at %#zx counts %u slots in use, its bitmap %u",
-                 span_address(span), span->used_slots, used);
+    CHECK(used == span->used_slots,
+          "quarry: the span at %#zx counts %u slots in use, its bitmap %u", span_address(span),
+          span->used_slots, used);
     for (size_t page = span->first_page; page < span->first_page + span->pages; page++)
-        QUARRY_CHECK(arena_span(page) == span &&
-                         page_map_class((void *)page_address(page)) == span->size_class,
-                     "quarry: page %#zx is not known as part of the span at %#zx, class %u", page,
-                     span_address(span), span->size_class);
+        CHECK(arena_span(page) == span &&
+                  page_map_cache_id((void *)page_address(page)) == span->size_class,
+              "quarry: page %#zx is not known as part of the span at %#zx, class %u", page,
+              span_address(span), span->size_class);
 }
 
 void span_verify_pools(void)

@@ -108,11 +108,11 @@ static inline uintptr_t span_address(const struct span *span)
 /* ---- slots of small spans; the owner calls ---- */
 
 /* Hands out up to `count` free slots, lowest first; returns how many. */
-size_t span_take_slots(struct span *span, size_t count, void *objects[]);
+size_t span_alloc_slots(struct span *span, size_t count, void *objects[]);
 
 /* The same in random order, each slot drawn from a word of the bitmap that is drawn as well. */
-size_t span_take_random_slots(struct span *span, struct random *random, size_t count,
-                              void *objects[]);
+size_t span_alloc_random_slots(struct span *span, struct random *random, size_t count,
+                               void *objects[]);
 
 /* The number of the slot that begins at `object`; `slots` where none begins there. */
 unsigned span_slot_of(const struct span *span, const void *object);
@@ -128,7 +128,7 @@ static inline uintptr_t span_slot_address(const struct span *span, unsigned slot
 }
 
 /* Takes a slot back, whose bit is set. */
-void span_give_slot(struct span *span, unsigned slot);
+void span_free_slot(struct span *span, unsigned slot);
 
 /* ---- what levels 1 and 2 of hardening know (span_hardened.c) ---- */
 

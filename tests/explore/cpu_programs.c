@@ -79,7 +79,7 @@ static void dead_cpu(void)
 
 static void adopt(void)
 {
-    if (quarry_cpu_adopt(2) == QUARRY_OK)
+    if (quarry_cpu_reap(2) == QUARRY_OK)
         atomic_fetch_add(&adopted, 1);
 }
 

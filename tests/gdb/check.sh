@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # check.sh KERNEL: stops examples/hobby-kernel in QEMU under gdb and looks at what tools/gdb/quarry.py
-# says, also about structures that are torn by hand. Ends with "N passed, N failed".
+# says, also about structures that are corrupted by hand. Ends with "N passed, N failed".
 set -u
 
 kernel=$1
@@ -48,8 +48,8 @@ says foreign 'not in the heap'
 says spans ' pages +[0-9]+ of [0-9]+ slots handed out'
 says spans '^[1-9][0-9]* spans of [1-9][0-9]* bytes'
 says whole 'all that counts them agree'
-says 'torn page heap' 'disagree: free_pages of the page heap and of all arenas: [0-9]+ and [0-9]+'
-says 'torn span' 'disagree: slots handed out of the span at 0x[0-9a-f]+'
+says 'corrupted page heap' 'disagree: free_pages of the page heap and of all arenas: [0-9]+ and [0-9]+'
+says 'corrupted span' 'disagree: slots handed out of the span at 0x[0-9a-f]+'
 says mended 'all that counts them agree'
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -33,11 +33,11 @@ python span_class = int(span["size_class"])
 python gdb.execute(f"quarry spans {span_class}")
 echo == whole\n
 quarry verify
-echo == torn page heap\n
+echo == corrupted page heap\n
 set variable page_heap.free_pages = page_heap.free_pages + 1
 quarry verify
 set variable page_heap.free_pages = page_heap.free_pages - 1
-echo == torn span\n
+echo == corrupted span\n
 python where = int(span["bitmap"].address) + slot // 64 * 8
 python gdb.execute(f"set variable *(unsigned long *){where} ^= 1ul << {slot % 64}")
 quarry verify

@@ -32,18 +32,18 @@ tidy() {
         -isystem /usr/include/efi -isystem /usr/include/efi/x86_64"
     host_flags="-std=gnu11 -D_GNU_SOURCE -I. -Iinclude -Iarch/linux"
     # shellcheck disable=SC2086 # the flags are meant to be split
-    { printf '%s\n' lib/*.c mm/*.c mm/*/*.c arch/x86_64/*.c boot/*.c |
+    { printf '%s\n' lib/*.c mm/*/*.c arch/x86_64/*.c boot/*.c boot/*/*.c tests/bench/guest/*.c |
         xargs -P 2 -n 6 sh -c 'clang-tidy --quiet "$@" -- '"$guest_flags"' 2>/dev/null' tidy &&
     printf '%s\n' arch/linux/*.c $(ls tests/*/*.c | grep -v '^tests/explore/\|^tests/dist/') |
         xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- '"$host_flags"' 2>/dev/null' tidy &&
-    printf '%s\n' mm/guard/*.c mm/pages/span_hardened.c mm/objects/quarantine.c mm/stats/leaks.c |
+    printf '%s\n' mm/debug/*.c mm/pages/span_hardened.c mm/objects/quarantine.c mm/inspect/leaks.c |
         xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- -DQUARRY_HARDEN=2 '"$host_flags"' 2>/dev/null' tidy &&
     printf '%s\n' tests/explore/*.c |
         xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- -DQUARRY_EXPLORE=1 '"$host_flags"' 2>/dev/null' tidy; }
 }
 
 part "format (clang-format)" clang-format --dry-run -Werror "$@"
-part "includes and form" /usr/bin/python3 tests/lint/ladder.py
+part "includes and form" /usr/bin/python3 tests/lint/layering.py
 part "size classes are as generated" /usr/bin/python3 mm/objects/size_classes.py --check
 part "symbols of the allocator" symbols
 # comparePointers: the linker's labels bound one section, which cppcheck cannot know.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A CPU asks another one to drain its cache (mm/heap_setup.c: quarry_drain(); cpu_cache.c).
+ * A CPU asks another one to drain its cache (mm/api/init.c: quarry_drain(); cpu_cache.c).
  *
  * The one that is asked goes on: it allocates and frees, with interrupts off for each step that
  * touches its cache; goes offline and comes again; and answers a request when it misses its cache or

@@ -7,7 +7,7 @@
 #include <quarry/quarry.h>
 
 #include "lib/atomic.h"
-#include "mm/guard/guard_pages.h"
+#include "mm/debug/guard_pages.h"
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 

@@ -30,7 +30,7 @@ static bool skip_below(int level)
 
 /* ---- programs ---- */
 
-/* 104 bytes fill their slot of 112 up to the fence: the byte behind is seen at level 1 as well. */
+/* 104 bytes fill their slot of 112 up to the canary: the byte behind is seen at level 1 as well. */
 static void write_behind(void *unused)
 {
     (void)unused;
@@ -47,7 +47,7 @@ static void write_far_behind(void *unused)
     quarry_free(object);
 }
 
-/* One byte behind what was asked for, seven before the fence. */
+/* One byte behind what was asked for, seven before the canary. */
 static void write_one_behind(void *unused)
 {
     (void)unused;
@@ -56,19 +56,19 @@ static void write_one_behind(void *unused)
     quarry_free(object);
 }
 
-/* The object before has nothing changed but its fence. */
+/* The object before has nothing changed but its canary. */
 static void write_before(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(104);
     while ((uintptr_t)object % QUARRY_FRAME_BYTES ==
-           0) /* the first of a span has no fence before it */
+           0) /* the first of a span has no canary before it */
         object = quarry_alloc(104);
     object[-1] ^= 0xff;
     quarry_free(object);
 }
 
-/* The second object of a span: the fence before it is the first's. */
+/* The second object of a span: the canary before it is the first's. */
 static void write_before_the_second(void *unused)
 {
     (void)unused;
@@ -79,7 +79,7 @@ static void write_before_the_second(void *unused)
     quarry_free(object);
 }
 
-/* The fence of an object that is free: seen by whoever gets it next. No neighbour is freed. */
+/* The canary of an object that is free: seen by whoever gets it next. No neighbour is freed. */
 static void write_behind_the_freed(void *unused)
 {
     static unsigned char *objects[1000];

@@ -71,16 +71,16 @@ TEST(memory_is_used_to_the_end_and_comes_back_whole)
     if (test_skip_large_machine())
         return;
     size_t mebibytes = quarry_frame_total_count() / 256;
-    /* From level 1 of hardening on there is a fence behind each object, at level 2 a record of it.
+    /* From level 1 of hardening on there is a canary behind each object, at level 2 a record of it.
      */
-    size_t fence = QUARRY_HARDEN > 0 ? 8 : 0;
-    exhaust(4096 - fence, QUARRY_HARDEN < 2 ? 97 : 75);
-    exhaust(32768 - fence, QUARRY_HARDEN < 2 ? 94 : 90);
+    size_t canary = QUARRY_HARDEN > 0 ? 8 : 0;
+    exhaust(4096 - canary, QUARRY_HARDEN < 2 ? 97 : 75);
+    exhaust(32768 - canary, QUARRY_HARDEN < 2 ? 94 : 90);
     /* Small objects would take minutes on a large machine. */
     if (mebibytes < 1100)
-        exhaust(1024 - fence, QUARRY_HARDEN < 2 ? 96 : 75);
+        exhaust(1024 - canary, QUARRY_HARDEN < 2 ? 96 : 75);
     if (mebibytes < 300)
-        exhaust(64 - fence, QUARRY_HARDEN == 0 ? 97 : QUARRY_HARDEN == 1 ? 84 : 50);
+        exhaust(64 - canary, QUARRY_HARDEN == 0 ? 97 : QUARRY_HARDEN == 1 ? 84 : 50);
 }
 
 TEST(memory_runs_out_for_mixed_sizes_with_everything_intact)
@@ -341,8 +341,8 @@ TEST(setup_refuses_nonsense)
     test_heap_fresh();
     EXPECT(quarry_cpu_online(good.cpus) == QUARRY_BAD_SETUP);
     EXPECT(quarry_cpu_online(0) == QUARRY_BAD_SETUP); /* it is online already */
-    EXPECT(quarry_cpu_adopt(0) == QUARRY_BAD_SETUP && quarry_cpu_adopt(99999) == QUARRY_BAD_SETUP);
-    EXPECT(quarry_cpu_adopt(good.cpus) == QUARRY_BAD_SETUP);
+    EXPECT(quarry_cpu_reap(0) == QUARRY_BAD_SETUP && quarry_cpu_reap(99999) == QUARRY_BAD_SETUP);
+    EXPECT(quarry_cpu_reap(good.cpus) == QUARRY_BAD_SETUP);
 }
 
 /* One CPU, as many as there may be, and memory that ends anywhere in a window of 2 MiB. */
@@ -406,7 +406,7 @@ TEST(memory_gone_asks_others_only_if_it_may_wait)
     EXPECT(!cpu_cache_of(1)->drain_asked);
     EXPECT(quarry_alloc_with((size_t)1 << 40, QUARRY_MAY_WAIT) == NULL);
     EXPECT(cpu_cache_of(1)->drain_asked && !cpu_cache_of(0)->drain_asked);
-    EXPECT(quarry_cpu_adopt(1) == QUARRY_OK && !cpu_cache_of(1)->drain_asked);
+    EXPECT(quarry_cpu_reap(1) == QUARRY_OK && !cpu_cache_of(1)->drain_asked);
 }
 
 /* A CPU that was asked to drain does so at its next miss; the interrupt does it at once. */
@@ -544,8 +544,8 @@ TEST(cpu_that_falls_silent_is_counted_and_can_be_adopted)
     struct quarry_setup setup;
     platform_setup(&setup);
     EXPECT(quarry_drain() == (setup.interrupt_cpu == NULL ? 1 : 0));
-    EXPECT(quarry_cpu_adopt(1) == QUARRY_OK);
-    enum quarry_status again = quarry_cpu_adopt(1);
+    EXPECT(quarry_cpu_reap(1) == QUARRY_OK);
+    enum quarry_status again = quarry_cpu_reap(1);
     EXPECT(again == QUARRY_BAD_SETUP);
     EXPECT(quarry_drain() == 0);
     quarry_scavenge();

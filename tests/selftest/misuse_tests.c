@@ -113,7 +113,7 @@ static void free_twice_on_two_cpus(void *unused)
     (void)unused;
     platform_run(2, allocate_and_free_on_cpu_1, NULL);
     quarry_free(shared_object);
-    quarry_cpu_adopt(1);
+    quarry_cpu_reap(1);
     flush();
 }
 

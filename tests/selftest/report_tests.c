@@ -127,7 +127,7 @@ TEST(report_json_says_what_the_figures_say)
     struct quarry_stats stats;
     quarry_stats(&stats);
     length = 0;
-    quarry_report_json(keep, report);
+    quarry_stats_json(keep, report);
     at = report;
     EXPECT(read_value(0));
     skip_space();
@@ -146,7 +146,7 @@ TEST(report_text_has_a_line_for_each_total)
 {
     test_heap_fresh();
     length = 0;
-    quarry_report_text(keep, report);
+    quarry_stats_text(keep, report);
     EXPECT(find("frames_total", report) != NULL && find("\nclasses\n", report) != NULL);
     EXPECT(find("\ncpus\n", report) != NULL && find("\narenas\n", report) != NULL);
 }
@@ -159,16 +159,16 @@ TEST(report_window_tells_what_its_frames_are_used_for)
     uint64_t huge = quarry_frame_alloc(QUARRY_ORDER_HUGE);
     unsigned char *object = quarry_alloc(64);
     REQUIRE(huge != 0 && object != NULL);
-    struct quarry_window taken = quarry_window(huge);
+    struct quarry_memory_use taken = quarry_memory_use(huge);
     EXPECT(taken.free_frames == 0 && taken.small_frames == 0);
     uint64_t physical = (uintptr_t)object - setup.direct_map;
-    struct quarry_window small = quarry_window(physical);
+    struct quarry_memory_use small = quarry_memory_use(physical);
     EXPECT(small.small_frames > 0 && small.small_frames + small.free_frames <= 512);
     quarry_frame_free(huge, QUARRY_ORDER_HUGE);
-    EXPECT(quarry_window(huge + 4096).free_frames == 512);
+    EXPECT(quarry_memory_use(huge + 4096).free_frames == 512);
     quarry_free(object);
     test_heap_settle();
-    EXPECT(quarry_window(physical).small_frames == 0);
-    struct quarry_window nowhere = quarry_window(UINT64_MAX);
+    EXPECT(quarry_memory_use(physical).small_frames == 0);
+    struct quarry_memory_use nowhere = quarry_memory_use(UINT64_MAX);
     EXPECT(nowhere.free_frames == 0 && nowhere.small_frames == 0);
 }

@@ -221,5 +221,5 @@ TEST(step_migration_at_every_instruction)
     platform_move_to(0);
     for (unsigned i = 0; i + 1 < sizeof paths / sizeof paths[0]; i++)
         step_through(&paths[i], "moved", migrate_between);
-    EXPECT(quarry_cpu_adopt(1) == QUARRY_OK);
+    EXPECT(quarry_cpu_reap(1) == QUARRY_OK);
 }

@@ -20,7 +20,7 @@ static void make_map(void)
     memory_map_import(&map, regions, 3);
 }
 
-TEST(boot_memory_takes_the_upper_end_of_the_smallest_range)
+TEST(boot_memory_allocs_the_upper_end_of_the_smallest_range)
 {
     struct boot_memory boot;
     make_map();
@@ -44,8 +44,8 @@ TEST(boot_memory_gives_the_rest_back)
     struct boot_memory boot;
     make_map();
     REQUIRE(boot_memory_open(&boot, &map, DIRECT_MAP, 20 * FRAME_BYTES));
-    uintptr_t first = (uintptr_t)boot_memory_take(&boot, 10);
-    uintptr_t second = (uintptr_t)boot_memory_take(&boot, FRAME_BYTES);
+    uintptr_t first = (uintptr_t)boot_memory_alloc(&boot, 10);
+    uintptr_t second = (uintptr_t)boot_memory_alloc(&boot, FRAME_BYTES);
     EXPECT(first == DIRECT_MAP + 0x400000 && second == first + 64);
     EXPECT(boot_memory_close(&boot) == 2 * FRAME_BYTES);
     EXPECT(range_set_count_frames(&map.usable) == 168);
@@ -60,8 +60,8 @@ static void take_too_much(void *unused)
     (void)unused;
     make_map();
     boot_memory_open(&boot, &map, DIRECT_MAP, 20 * FRAME_BYTES);
-    boot_memory_take(&boot, 20 * FRAME_BYTES - 64);
-    boot_memory_take(&boot, 65);
+    boot_memory_alloc(&boot, 20 * FRAME_BYTES - 64);
+    boot_memory_alloc(&boot, 65);
 }
 
 static void take_from_nothing(void *unused)
@@ -70,8 +70,8 @@ static void take_from_nothing(void *unused)
     (void)unused;
     make_map();
     boot_memory_open(&boot, &map, DIRECT_MAP, 20 * FRAME_BYTES);
-    boot_memory_take(&boot, 20 * FRAME_BYTES);
-    boot_memory_take(&boot, 1);
+    boot_memory_alloc(&boot, 20 * FRAME_BYTES);
+    boot_memory_alloc(&boot, 1);
 }
 
 TEST(boot_memory_ends_where_it_ends)
@@ -79,9 +79,9 @@ TEST(boot_memory_ends_where_it_ends)
     struct boot_memory boot;
     make_map();
     REQUIRE(boot_memory_open(&boot, &map, DIRECT_MAP, 20 * FRAME_BYTES));
-    boot_memory_take(&boot, 20 * FRAME_BYTES - 64);
-    EXPECT((uintptr_t)boot_memory_take(&boot, 64) == boot.end - 64);
-    boot_memory_take(&boot, 0);
+    boot_memory_alloc(&boot, 20 * FRAME_BYTES - 64);
+    EXPECT((uintptr_t)boot_memory_alloc(&boot, 64) == boot.end - 64);
+    boot_memory_alloc(&boot, 0);
     EXPECT(boot_memory_close(&boot) == 20 * FRAME_BYTES);
     test_expect_stop(take_too_much, NULL, "boot memory of 81920 bytes is too small for 65 more");
     test_expect_stop(take_from_nothing, NULL, "is too small for 1 more");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Call stacks: who is found, how far, and how it is printed. */
-#include "mm/guard/call_stack.h"
+#include "mm/debug/call_stack.h"
 
 #include <quarry/config.h>
 
@@ -77,10 +77,10 @@ static void print_full_stack(void *unused)
     for (uintptr_t i = 0; i < CALL_STACK_DEPTH; i++)
         taken.stack.callers[i] = (void *)(0x1000 + i);
     taken.behind = 4711;
-    quarry_report_begin();
-    quarry_report_add("quarry: a report");
+    report_begin();
+    report_add("quarry: a report");
     call_stack_add("called by", &taken.stack);
-    quarry_report_stop();
+    report_stop();
 }
 
 TEST(call_stack_is_printed_whole)

@@ -20,7 +20,7 @@ static size_t take(unsigned size_class, size_t count)
 {
     size_t taken = 0;
     while (taken < count) {
-        size_t got = central_list_take(size_class, count - taken, objects + taken);
+        size_t got = central_list_alloc(size_class, count - taken, objects + taken);
         if (got == 0)
             break;
         taken += got;
@@ -57,10 +57,10 @@ TEST(central_list_keeps_one_empty_span)
     test_heap_fresh();
     const unsigned size_class = 17;
     size_t slots = two_full_spans(size_class);
-    central_list_give(size_class, slots, objects);
+    central_list_free(size_class, slots, objects);
     EXPECT(central_list_sums(size_class).spans == 2 &&
            central_list_sums(size_class).used_slots == slots);
-    central_list_give(size_class, slots, objects + slots);
+    central_list_free(size_class, slots, objects + slots);
     EXPECT(central_list_sums(size_class).spans == 1);
     central_list_verify(size_class);
     central_list_drain(size_class);
@@ -75,35 +75,35 @@ TEST(central_list_prefers_the_fuller_span)
     size_t slots = two_full_spans(size_class);
     const struct span *low = span_of_address(objects[0]);
     const struct span *high = span_of_address(objects[slots]);
-    central_list_give(size_class, slots - slots / 2, objects); /* low: half of it */
-    central_list_give(size_class, 1, objects + slots); /* high: was full, goes to the front */
+    central_list_free(size_class, slots - slots / 2, objects); /* low: half of it */
+    central_list_free(size_class, 1, objects + slots); /* high: was full, goes to the front */
     void *next[2];
-    EXPECT(central_list_take(size_class, 1, next) == 1 && span_of_address(next[0]) == high);
-    central_list_give(size_class, 1, next);
+    EXPECT(central_list_alloc(size_class, 1, next) == 1 && span_of_address(next[0]) == high);
+    central_list_free(size_class, 1, next);
     /* Now the low one fills up, and loses one: it goes to the front ... */
     size_t missing = slots - slots / 2 + 1;
     EXPECT(take(size_class, missing) == missing);
     central_list_verify(size_class);
     void *low_object = (void *)span_slot_address(low, 0);
     void *high_object = (void *)span_slot_address(high, 0);
-    central_list_give(size_class, 1, &high_object);
-    central_list_give(size_class, 1, &low_object);
-    EXPECT(central_list_take(size_class, 1, next) == 1 && span_of_address(next[0]) == low);
-    central_list_give(size_class, 1, next);
+    central_list_free(size_class, 1, &high_object);
+    central_list_free(size_class, 1, &low_object);
+    EXPECT(central_list_alloc(size_class, 1, next) == 1 && span_of_address(next[0]) == low);
+    central_list_free(size_class, 1, next);
     /* ... stays there while more come back ... */
     for (unsigned slot = 1; slot < 4; slot++) {
         void *object = (void *)span_slot_address(low, slot);
-        central_list_give(size_class, 1, &object);
+        central_list_free(size_class, 1, &object);
     }
-    EXPECT(central_list_take(size_class, 1, next) == 1 && span_of_address(next[0]) == low);
-    central_list_give(size_class, 1, next);
+    EXPECT(central_list_alloc(size_class, 1, next) == 1 && span_of_address(next[0]) == low);
+    central_list_free(size_class, 1, next);
     /* ... and goes behind the other one when it has fallen to half. */
     for (unsigned slot = 4; slot < slots - slots / 2; slot++) {
         void *object = (void *)span_slot_address(low, slot);
-        central_list_give(size_class, 1, &object);
+        central_list_free(size_class, 1, &object);
     }
     EXPECT(low->used_slots == slots / 2);
-    EXPECT(central_list_take(size_class, 1, next) == 1 && span_of_address(next[0]) == high);
+    EXPECT(central_list_alloc(size_class, 1, next) == 1 && span_of_address(next[0]) == high);
     central_list_verify(size_class);
 }
 
@@ -113,13 +113,13 @@ TEST(central_list_takes_from_several_spans_at_once)
     test_heap_fresh();
     const unsigned size_class = 17;
     size_t slots = two_full_spans(size_class);
-    central_list_give(size_class, 3, objects);
-    central_list_give(size_class, 3, objects + slots);
+    central_list_free(size_class, 3, objects);
+    central_list_free(size_class, 3, objects + slots);
     void *taken[10];
     size_t takings = central_list_sums(size_class).takings;
-    EXPECT(central_list_take(size_class, 10, taken) == 6);
+    EXPECT(central_list_alloc(size_class, 10, taken) == 6);
     EXPECT(central_list_sums(size_class).takings == takings + 1);
-    EXPECT(central_list_take(size_class, 10, taken) == 10); /* a new span */
+    EXPECT(central_list_alloc(size_class, 10, taken) == 10); /* a new span */
     EXPECT(central_list_sums(size_class).spans == 3);
     central_list_verify(size_class);
 }
@@ -151,7 +151,7 @@ TEST(central_list_makes_short_spans_of_what_is_left)
     size_t taken = 0;
     unsigned lengths = 0; /* a bit per length of a span that was seen */
     for (; taken < MANY; taken++) {
-        if (central_list_take(size_class, 1, &objects[taken]) == 0)
+        if (central_list_alloc(size_class, 1, &objects[taken]) == 0)
             break;
         lengths |= 1u << span_of_address(objects[taken])->pages;
     }

@@ -68,7 +68,7 @@ static void fill_free_frames_with_ends(void)
         void **words = (void **)(frames.direct_map + taken[i]);
         for (size_t word = 0; taken[i] != 0 && word < 4 * QUARRY_FRAME_BYTES / sizeof *words;
              word++)
-            words[word] = QUARRY_STACK_END;
+            words[word] = QUARRY_MAGAZINE_END;
     }
     for (unsigned i = 0; i < 512; i++)
         if (taken[i] != 0)
@@ -230,7 +230,7 @@ TEST(cpu_cache_donor_gives_a_batch_and_its_surplus)
     size_t batch = size_classes[donor].batch;
     REQUIRE(capacity >= batch);
     void *more;
-    while (cpu_cache_held(cache(), donor) < capacity && transfer_cache_take(donor, 1, &more) == 1)
+    while (cpu_cache_held(cache(), donor) < capacity && transfer_cache_alloc(donor, 1, &more) == 1)
         REQUIRE(quarry_port_push(donor, more));
     cache()->budget_bytes = cache()->granted_bytes; /* nothing is left for others */
     cache()->next_donor = (uint8_t)donor;

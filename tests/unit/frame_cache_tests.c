@@ -15,7 +15,7 @@
 
 static bool is_cached(uint64_t frame)
 {
-    void **top = quarry_port_cpu()->top[FRAME_CACHE_STACK];
+    void **top = quarry_port_cpu()->top[FRAME_MAGAZINE];
     for (; *top != NULL; top--)
         if (*top == (void *)frame)
             return true;
@@ -109,12 +109,12 @@ TEST(frame_cache_of_a_cpu_off_line_is_none)
     EXPECT(frame != 0 && frame_caches_held() == 0);
     quarry_frame_free(frame, 0);
     EXPECT(frame_caches_held() == 0);
-    void **door = quarry_port_cpu()->top[FRAME_CACHE_STACK];
-    quarry_port_cpu()->top[FRAME_CACHE_STACK] = NULL; /* as before the first time */
+    void **door = quarry_port_cpu()->top[FRAME_MAGAZINE];
+    quarry_port_cpu()->top[FRAME_MAGAZINE] = NULL; /* as before the first time */
     frame = quarry_frame_alloc(0);
     EXPECT(frame != 0);
     quarry_frame_free(frame, 0);
-    quarry_port_cpu()->top[FRAME_CACHE_STACK] = door;
+    quarry_port_cpu()->top[FRAME_MAGAZINE] = door;
     EXPECT(quarry_cpu_online(0) == QUARRY_OK);
     test_heap_settle();
     EXPECT(quarry_frame_free_count() == free_frames);
@@ -154,8 +154,8 @@ static void free_beyond_the_end(void *unused)
 static void sentinel_is_gone(void *unused)
 {
     (void)unused;
-    void **top = quarry_port_cpu()->top[FRAME_CACHE_STACK];
-    while (*top != QUARRY_STACK_END)
+    void **top = quarry_port_cpu()->top[FRAME_MAGAZINE];
+    while (*top != QUARRY_MAGAZINE_END)
         top++;
     *top = NULL;
     quarry_verify();

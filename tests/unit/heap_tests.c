@@ -61,7 +61,7 @@ TEST(drain_waits_for_a_cpu_that_is_late)
     pauses = 0;
     EXPECT(quarry_drain() == 0 && pauses == 3);
     platform_on_pause(NULL);
-    EXPECT(quarry_cpu_adopt(1) == QUARRY_OK);
+    EXPECT(quarry_cpu_reap(1) == QUARRY_OK);
 }
 
 TEST(cpu_online_says_that_memory_is_gone)

@@ -189,9 +189,9 @@ static void take_in_wrong_order(void *unused)
 static void stop_while_reporting(void *unused)
 {
     (void)unused;
-    quarry_report_begin();
-    quarry_report_add("a report that is not finished");
-    quarry_stop("another");
+    report_begin();
+    report_add("a report that is not finished");
+    stop_with("another");
 }
 
 TEST(stop_during_a_report_says_so)

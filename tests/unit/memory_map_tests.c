@@ -13,14 +13,14 @@
 #define C QUARRY_MEMORY_RECLAIMABLE
 #define R QUARRY_MEMORY_RESERVED
 
-struct torn_map {
+struct corrupted_map {
     const char *name;
     struct quarry_memory_region regions[6];
     struct frame_range usable[4]; /* up to the first empty one */
     struct frame_range reclaimable[4];
 };
 
-static const struct torn_map torn_maps[] = {
+static const struct corrupted_map corrupted_maps[] = {
     {"nothing", {{0, 0, 0}}, {{0, 0}}, {{0, 0}}},
     {"page 0 alone", {{0, K, U}}, {{0, 0}}, {{0, 0}}},
     {"page 0 and more", {{0, 10 * K, U}}, {{1, 10}}, {{0, 0}}},
@@ -60,10 +60,10 @@ static const struct torn_map torn_maps[] = {
     {"reserved to the very end", {{K, UINT64_MAX, U}, {8 * K, UINT64_MAX, R}}, {{1, 8}}, {{0, 0}}},
 };
 
-static unsigned region_count(const struct torn_map *torn)
+static unsigned region_count(const struct corrupted_map *corrupted)
 {
     unsigned count = 6;
-    while (count > 0 && torn->regions[count - 1].kind == 0)
+    while (count > 0 && corrupted->regions[count - 1].kind == 0)
         count--;
     return count;
 }
@@ -86,13 +86,13 @@ TEST(memory_map_mends_torn_maps)
     test_heap_fresh();
     struct memory_map *map = quarry_alloc(sizeof *map);
     REQUIRE(map != NULL);
-    for (unsigned i = 0; i < sizeof torn_maps / sizeof torn_maps[0]; i++) {
-        const struct torn_map *torn = &torn_maps[i];
-        memory_map_import(map, torn->regions, region_count(torn));
-        bool right =
-            set_is(&map->usable, torn->usable) && set_is(&map->reclaimable, torn->reclaimable);
+    for (unsigned i = 0; i < sizeof corrupted_maps / sizeof corrupted_maps[0]; i++) {
+        const struct corrupted_map *corrupted = &corrupted_maps[i];
+        memory_map_import(map, corrupted->regions, region_count(corrupted));
+        bool right = set_is(&map->usable, corrupted->usable) &&
+                     set_is(&map->reclaimable, corrupted->reclaimable);
         if (!EXPECT(right))
-            test_note("map: %s", torn->name);
+            test_note("map: %s", corrupted->name);
     }
     quarry_free(map);
 }

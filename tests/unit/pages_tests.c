@@ -8,11 +8,11 @@
 #include "lib/fault.h"
 #include "lib/random.h"
 #include "mm/frames/frame_api.h"
-#include "mm/pages/large.h"
+#include "mm/kinds/large.h"
 #include "mm/pages/metadata_pool.h"
 #include "mm/pages/page_heap.h"
-#include "mm/pages/scavenger.h"
 #include "mm/pages/span.h"
+#include "mm/reclaim/scavenger.h"
 #include "tests/framework/test.h"
 
 TEST(metadata_pool_gives_distinct_items_and_all_pages_back)
@@ -25,7 +25,7 @@ TEST(metadata_pool_gives_distinct_items_and_all_pages_back)
     enum { COUNT = 100 };
     unsigned char *items[COUNT];
     for (unsigned i = 0; i < COUNT; i++) {
-        items[i] = metadata_pool_take(&pool);
+        items[i] = metadata_pool_alloc(&pool);
         REQUIRE(items[i] != NULL && (uintptr_t)items[i] % 64 == 0);
         quarry_port_fill(items[i], (unsigned char)i, 192);
     }
@@ -33,7 +33,7 @@ TEST(metadata_pool_gives_distinct_items_and_all_pages_back)
     EXPECT(pool.pages == 5);
     for (unsigned i = 0; i < COUNT; i++) {
         REQUIRE(items[i][0] == i && items[i][191] == i);
-        metadata_pool_give(&pool, items[i]);
+        metadata_pool_free(&pool, items[i]);
     }
     metadata_pool_verify(&pool);
     EXPECT(pool.pages == 1);
@@ -153,10 +153,10 @@ TEST(page_map_ends_at_its_bound)
     quarry_free(quarry_alloc(100));
     size_t bound = page_map.bound;
     REQUIRE(bound > 0 && bound <= page_map.capacity);
-    EXPECT(page_map_class((void *)page_address(bound - 1)) == page_map.classes[bound - 1]);
+    EXPECT(page_map_cache_id((void *)page_address(bound - 1)) == page_map.cache_ids[bound - 1]);
     if (bound < page_map.capacity)
-        page_map.classes[bound] = 5;
-    EXPECT(page_map_class((void *)page_address(bound)) == 0);
+        page_map.cache_ids[bound] = 5;
+    EXPECT(page_map_cache_id((void *)page_address(bound)) == 0);
     EXPECT(page_map_arena(bound) == NULL);
 }
 
@@ -379,26 +379,26 @@ TEST(span_slots_go_out_lowest_first_and_come_back)
     span_publish(span);
     REQUIRE(span != NULL && span->slots == 853);
     static void *objects[1000];
-    EXPECT(span_take_slots(span, 100, objects) == 100);
-    EXPECT(span_take_slots(span, 1000, objects + 100) == 753);
-    EXPECT(span_take_slots(span, 1, objects) == 0);
+    EXPECT(span_alloc_slots(span, 100, objects) == 100);
+    EXPECT(span_alloc_slots(span, 1000, objects + 100) == 753);
+    EXPECT(span_alloc_slots(span, 1, objects) == 0);
     for (unsigned i = 0; i < span->slots; i++) {
         REQUIRE((uintptr_t)objects[i] == span_address(span) + i * 24u);
         REQUIRE(span_slot_of(span, objects[i]) == i);
         REQUIRE(span_slot_of(span, (char *)objects[i] + 1) == span->slots);
     }
     span_verify(span);
-    EXPECT(page_map_class(objects[852]) == 3);
-    span_give_slot(span, 700);
-    span_give_slot(span, 130);
+    EXPECT(page_map_cache_id(objects[852]) == 3);
+    span_free_slot(span, 700);
+    span_free_slot(span, 130);
     span_verify(span);
     void *two[2];
-    EXPECT(span_take_slots(span, 2, two) == 2 && two[0] == objects[130] && two[1] == objects[700]);
+    EXPECT(span_alloc_slots(span, 2, two) == 2 && two[0] == objects[130] && two[1] == objects[700]);
     for (unsigned i = 0; i < span->slots; i++)
-        span_give_slot(span, i);
+        span_free_slot(span, i);
     span_verify(span);
     span_destroy(span);
-    EXPECT(page_map_class(objects[0]) == 0 && span_of_address(objects[0]) == NULL);
+    EXPECT(page_map_cache_id(objects[0]) == 0 && span_of_address(objects[0]) == NULL);
 }
 
 /* ---- the scavenger ---- */

@@ -80,18 +80,18 @@ TEST(transfer_cache_keeps_batches_and_passes_the_rest_on)
     unsigned size_class = size_class_of(BYTES);
     static void *objects[1000];
     static void *again[1000];
-    size_t span = central_list_take(size_class, 1000, objects);
+    size_t span = central_list_alloc(size_class, 1000, objects);
     REQUIRE(span == size_classes[size_class].span_pages * QUARRY_FRAME_BYTES / BYTES && span < 500);
-    REQUIRE(central_list_take(size_class, 512 - span, objects + span) == 512 - span);
-    transfer_cache_give(size_class, 500, objects);
+    REQUIRE(central_list_alloc(size_class, 512 - span, objects + span) == 512 - span);
+    transfer_cache_free(size_class, 500, objects);
     size_t kept = transfer_cache_count(size_class);
     EXPECT(kept == 256 && central_list_sums(size_class).used_slots == kept + 12);
-    EXPECT(transfer_cache_take(size_class, 1000, again) == kept);
+    EXPECT(transfer_cache_alloc(size_class, 1000, again) == kept);
     EXPECT(transfer_cache_count(size_class) == 0);
-    transfer_cache_give(size_class, kept, again);
+    transfer_cache_free(size_class, kept, again);
     transfer_cache_drain(size_class);
     EXPECT(transfer_cache_count(size_class) == 0);
-    central_list_give(size_class, 12, objects + 500);
+    central_list_free(size_class, 12, objects + 500);
     EXPECT(central_list_sums(size_class).used_slots == 0);
     central_list_drain(size_class);
     EXPECT(central_list_sums(size_class).spans == 0);
@@ -107,7 +107,7 @@ static size_t take_far(unsigned size_class)
     size_t taken = 0;
     size_t more;
     while (taken < FAR_APART &&
-           (more = transfer_cache_take(size_class, FAR_APART - taken, far + taken)) > 0)
+           (more = transfer_cache_alloc(size_class, FAR_APART - taken, far + taken)) > 0)
         taken += more;
     return taken;
 }
@@ -119,7 +119,7 @@ TEST(transfer_cache_grows_within_its_budget)
     size_t frames_before = quarry_frame_free_count();
     unsigned size_class = size_class_of(BYTES);
     REQUIRE(take_far(size_class) == FAR_APART);
-    transfer_cache_give(size_class, 500, far); /* what it was granted ends with the heap */
+    transfer_cache_free(size_class, 500, far); /* what it was granted ends with the heap */
     test_heap_fresh();
     size_t extra = (1024 - 256) * (size_t)size_classes[size_class].bytes;
     static const size_t kept[] = {2048, 1024, 512};
@@ -130,19 +130,19 @@ TEST(transfer_cache_grows_within_its_budget)
         for (unsigned again = 0; i == 1 && again < 2; again++) {
             /* What was granted comes back when it is drained. */
             for (unsigned given = 0; given < FAR_APART; given += 20)
-                transfer_cache_give(size_class, 20, far + given);
+                transfer_cache_free(size_class, 20, far + given);
             transfer_cache_drain(size_class);
             REQUIRE(take_far(size_class) == FAR_APART);
         }
         for (unsigned given = 0; given < FAR_APART; given += 20)
-            transfer_cache_give(size_class, 20, far + given);
+            transfer_cache_free(size_class, 20, far + given);
         EXPECT(transfer_cache_count(size_class) == kept[i]);
         quarry_verify();
         EXPECT(take_far(size_class) == FAR_APART);
         for (unsigned object = 0; object + 1 < FAR_APART; object++)
             REQUIRE(far[object] != far[object + 1]);
-        transfer_cache_give(size_class, 1000, far);
-        transfer_cache_give(size_class, FAR_APART - 1000, far + 1000);
+        transfer_cache_free(size_class, 1000, far);
+        transfer_cache_free(size_class, FAR_APART - 1000, far + 1000);
         transfer_cache_drain(size_class);
         EXPECT(transfer_cache_count(size_class) == 0);
         quarry_scavenge();
@@ -158,14 +158,14 @@ TEST(transfer_cache_trims_what_was_not_needed)
     unsigned size_class = size_class_for(BYTES);
     void *objects[20];
     for (unsigned i = 0; i < 20; i++)
-        REQUIRE(central_list_take(size_class, 1, &objects[i]) == 1);
+        REQUIRE(central_list_alloc(size_class, 1, &objects[i]) == 1);
     transfer_cache_trim(size_class);
-    transfer_cache_give(size_class, 20, objects);
+    transfer_cache_free(size_class, 20, objects);
     transfer_cache_trim(size_class); /* they have come since the last step */
     EXPECT(transfer_cache_count(size_class) == 20);
     void *taken[15];
-    EXPECT(transfer_cache_take(size_class, 15, taken) == 15);
-    transfer_cache_give(size_class, 15, taken);
+    EXPECT(transfer_cache_alloc(size_class, 15, taken) == 15);
+    transfer_cache_free(size_class, 15, taken);
     transfer_cache_trim(size_class); /* five were never needed */
     EXPECT(transfer_cache_count(size_class) == 15);
     transfer_cache_trim(size_class);
@@ -180,8 +180,8 @@ TEST(central_list_gives_up_its_span_when_idle)
     test_heap_fresh();
     unsigned size_class = size_class_for(BYTES);
     void *object;
-    REQUIRE(central_list_take(size_class, 1, &object) == 1);
-    central_list_give(size_class, 1, &object);
+    REQUIRE(central_list_alloc(size_class, 1, &object) == 1);
+    central_list_free(size_class, 1, &object);
     central_list_drain_if_idle(size_class);
     EXPECT(central_list_sums(size_class).spans == 1);
     central_list_drain_if_idle(size_class);

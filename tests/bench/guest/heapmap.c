@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A heap in the middle of its life; see heapmap.h.
+ *
+ * The load has three ages. Objects of all sizes, as many of each doubling, fill half of the memory;
+ * three of four are freed; an eighth of the memory is filled again, now with other sizes. So arenas
+ * are seen full, sparse and idle, and large objects between small ones. The objects are one list,
+ * each with its links inside, so the load needs no memory of its own.
+ */
+#include "tests/bench/guest/heapmap.h"
+
+#include <quarry/frame.h>
+#include <quarry/quarry.h>
+#include <quarry/report.h>
+
+#include "boot/console.h"
+#include "lib/list.h"
+#include "lib/random.h"
+#include "tests/framework/test.h"
+
+#define OBJECT_BYTES_MIN_BITS 5u
+#define OBJECT_BYTES_MAX_BITS 21u
+#define RUN_OBJECTS 512u
+
+static struct list objects;
+
+static void print(void *context, const char *text)
+{
+    (void)context;
+    console_print("%s", text);
+}
+
+/* As many bytes in each doubling of sizes, so few large objects and many small ones. */
+static void fill(struct random *random, size_t bytes, unsigned least_bits)
+{
+    for (size_t taken = 0; taken < bytes;) {
+        unsigned bits =
+            least_bits + (unsigned)random_below(random, OBJECT_BYTES_MAX_BITS - least_bits);
+        size_t each = ((size_t)1 << bits) + random_below(random, (uint64_t)1 << bits);
+        for (size_t run = 0; run < (size_t)1 << OBJECT_BYTES_MAX_BITS; run += each) {
+            struct list *node = quarry_alloc(each);
+            if (node == NULL)
+                return;
+            list_push_front(&objects, node);
+            taken += each;
+        }
+    }
+}
+
+/* In runs: what was allocated together is mostly freed together. */
+static void free_some(struct random *random, unsigned of_four)
+{
+    bool leaves = false;
+    struct list *node = objects.next;
+    for (size_t i = 0; node != &objects; i++) {
+        struct list *object = node;
+        node = node->next;
+        if (i % RUN_OBJECTS == 0)
+            leaves = random_below(random, 4) < of_four;
+        if (leaves) {
+            list_remove(object);
+            quarry_free(object);
+        }
+    }
+}
+
+void heapmap_run(void)
+{
+    test_heap_fresh();
+    size_t memory = quarry_frame_free_count() * QUARRY_FRAME_BYTES;
+    struct random random = random_seeded(1);
+    list_init(&objects);
+    fill(&random, memory / 2, OBJECT_BYTES_MIN_BITS);
+    free_some(&random, 3);
+    fill(&random, memory / 8, OBJECT_BYTES_MIN_BITS + 4);
+    console_print("heapmap begin\n");
+    quarry_stats_json(print, NULL);
+    console_print("heapmap end\n");
+    free_some(&random, 4);
+    quarry_verify();
+}

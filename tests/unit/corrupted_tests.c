@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Torn metadata: one field of one structure is changed behind Quarry's back, and quarry_verify()
+ * must say which structure disagrees with which. So each check in a *_verify() is seen to check.
+ */
+#include <quarry/config.h>
+#include <quarry/quarry.h>
+#include <quarry_arch.h>
+
+#include "lib/check.h"
+#include "mm/frames/frame_api.h"
+#include "mm/objects/cpu_cache.h"
+#include "mm/pages/arena.h"
+#include "mm/pages/page_heap.h"
+#include "mm/pages/span.h"
+#include "tests/framework/test.h"
+
+#define KIB ((size_t)1024)
+
+/* What stands in every heap that is corrupted: one small object, one large one, one idle arena. */
+static void *small_object;
+static void *large_object;
+static struct span *span;   /* of the small object */
+static struct arena *arena; /* of both objects */
+static struct arena *idle;
+
+static void build(void)
+{
+    large_object = quarry_alloc(1100 * KIB);
+    small_object = quarry_alloc(300);
+    void *passing = quarry_alloc(1900 * KIB); /* does not fit beside them */
+    span = span_of_address(small_object);
+    arena = page_map_arena(page_of_address(large_object));
+    idle = page_map_arena(page_of_address(passing));
+    quarry_free(passing);
+    quarry_verify();
+}
+
+/* ---- spans ---- */
+
+static void span_counts_wrongly(void)
+{
+    span->used_slots++;
+}
+
+static void span_counts_too_few(void)
+{
+    span->used_slots--;
+}
+
+static void span_has_slots_behind_its_last(void)
+{
+    span->bitmap[(span->slots - 1) / 64] |= (uint64_t)1 << 63;
+}
+
+static void span_searches_too_late(void)
+{
+    span->search_from = 2;
+}
+
+static void span_lost_a_page(void)
+{
+    page_map_arena(span->first_page)->table[(span->first_page + 1) % ARENA_PAGES] = NULL;
+}
+
+static void span_lost_its_last_page(void)
+{
+    page_map_arena(span->first_page)->table[(span->first_page + span->pages - 1) % ARENA_PAGES] =
+        NULL;
+}
+
+static void page_has_another_class(void)
+{
+    page_map.cache_ids[span->first_page + span->pages - 1]++;
+}
+
+static void span_is_on_the_wrong_list(void)
+{
+    span->list = SPAN_FULL;
+}
+
+static void span_is_on_no_list(void)
+{
+    list_remove(&span->link);
+}
+
+/* ---- arenas ---- */
+
+static void arena_counts_free_pages_wrongly(void)
+{
+    arena->free_pages++;
+}
+
+static void arena_counts_owned_pages_wrongly(void)
+{
+    arena->owned_pages--;
+}
+
+static void arena_has_another_longest_run(void)
+{
+    arena->longest_run++;
+}
+
+static void arena_offers_what_it_does_not_own(void)
+{
+    bitmap_clear(&arena->owned, ARENA_PAGES - 1, 1);
+    arena->owned_pages--;
+}
+
+static void arena_offers_its_first_page_wrongly(void)
+{
+    bitmap_clear(&idle->owned, 0, 1);
+    idle->owned_pages--;
+}
+
+static void arena_is_unknown(void)
+{
+    page_map.arenas[idle->first_page / ARENA_PAGES] = NULL;
+}
+
+static void arena_is_in_the_wrong_bucket(void)
+{
+    list_remove(&arena->bucket_link);
+    list_push_front(&page_heap.buckets[1], &arena->bucket_link);
+    page_heap.occupied[0] |= 2;
+}
+
+static void idle_arena_is_not_on_its_list(void)
+{
+    list_remove(&idle->idle_link);
+}
+
+static void busy_arena_is_on_the_idle_list(void)
+{
+    list_push_front(&page_heap.idle, &arena->idle_link);
+}
+
+/* ---- the page heap's sums ---- */
+
+static void bucket_is_marked_wrongly(void)
+{
+    page_heap.occupied[3] ^= 1u << 7;
+}
+
+static void last_bucket_is_marked_wrongly(void)
+{
+    page_heap.occupied[ARENA_PAGES / 64] ^= 1u << ARENA_PAGES % 64;
+}
+
+static void page_heap_counts_arenas_wrongly(void)
+{
+    page_heap.arenas++;
+}
+
+static void page_heap_counts_idle_arenas_wrongly(void)
+{
+    page_heap.idle_arenas++;
+}
+
+static void page_heap_counts_pages_wrongly(void)
+{
+    page_heap.owned_pages++;
+}
+
+static void page_heap_counts_free_pages_wrongly(void)
+{
+    page_heap.free_pages--;
+}
+
+/* ---- pools of descriptors ---- */
+
+/* The header of the page in which an item lies: a list node, the first free item, the count. */
+static void pool_page_counts_wrongly(void)
+{
+    size_t *count = (size_t *)(((uintptr_t)span & ~(FRAME_BYTES - 1)) + 24);
+    ++*count;
+}
+
+static void pool_counts_wrongly(void)
+{
+    arena_pool.items++;
+}
+
+static void pool_counts_pages_wrongly(void)
+{
+    arena_pool.pages++;
+}
+
+/* ---- a CPU's cache ---- */
+
+static struct cpu_cache *cache(void)
+{
+    return cpu_cache_here();
+}
+
+static void **bottom(unsigned size_class)
+{
+    return cache()->bottom[size_class];
+}
+
+static void door_is_not_empty(void)
+{
+    cache()->door[0] = small_object;
+}
+
+static void door_of_another_cpu_is_open(void)
+{
+    if (cpu_cache_count() > 1)
+        cpu_cache_of(1)->door[1] = NULL;
+    else
+        stop_with("quarry: the door of cpu 1 is not shut, for there is one CPU");
+}
+
+static void door_is_not_full(void)
+{
+    cache()->door[1] = NULL;
+}
+
+static void door_is_elsewhere(void)
+{
+    cache()->block->top[0] = &cache()->door[1];
+}
+
+static void stack_has_no_bottom(void)
+{
+    *bottom(5) = small_object;
+}
+
+static void stack_has_no_marker(void)
+{
+    bottom(span->size_class)[cache()->capacity[span->size_class] + 1] = (void *)0x55;
+}
+
+static void stack_holds_more_than_it_may(void)
+{
+    cache()->block->top[5] += 1;
+}
+
+static void grants_do_not_add_up(void)
+{
+    cache()->granted_bytes += 8;
+}
+
+static void grants_are_over_the_budget(void)
+{
+    cache()->budget_bytes = cache()->granted_bytes - 1;
+}
+
+static void stack_holds_a_foreign_pointer(void)
+{
+    *cache()->block->top[span->size_class] = &span;
+}
+
+static void stack_holds_an_interior_pointer(void)
+{
+    *cache()->block->top[span->size_class] = (char *)small_object + 8;
+}
+
+static void stack_holds_a_free_slot(void)
+{
+    unsigned slot = 0;
+    while (span_slot_used(span, slot))
+        slot++;
+    *cache()->block->top[span->size_class] = (void *)span_slot_address(span, slot);
+}
+
+static void stack_holds_another_class(void)
+{
+    *cache()->block->top[span->size_class] = large_object;
+}
+
+/* ---- frames ---- */
+
+static struct frame_allocator *allocator(void)
+{
+    return &frames.allocator;
+}
+
+static size_t ready_child(void)
+{
+    return arena->first_page / CHILD_FRAMES;
+}
+
+static void child_counts_wrongly(void)
+{
+    allocator()->children[ready_child()] ^= 1;
+}
+
+static void huge_child_has_a_taken_frame(void)
+{
+    allocator()->bits[ready_child()].word[2] ^= 16;
+}
+
+static void tree_counts_wrongly(void)
+{
+    allocator()->trees[ready_child() / QUARRY_TREE_CHILDREN]++;
+}
+
+static void tree_is_marked_as_reserved_wrongly(void)
+{
+    allocator()->trees[ready_child() / QUARRY_TREE_CHILDREN] ^= TREE_RESERVED;
+}
+
+static void reservation_has_a_frame_too_many(void)
+{
+    for (unsigned i = 0; i < frame_reservation_count(allocator()); i++)
+        if (allocator()->reservations[i].word & RESERVATION_PRESENT) {
+            allocator()->reservations[i].word++;
+            return;
+        }
+}
+
+struct tear {
+    void (*tear)(void);
+    const char *report;
+};
+
+static const struct tear tears[] = {
+    {span_counts_wrongly, "slots in use, its bitmap"},
+    {span_counts_too_few, "slots in use, its bitmap"},
+    {span_has_slots_behind_its_last, "has slots in use behind its"},
+    {span_searches_too_late, "has free slots before word 2"},
+    {span_lost_a_page, "is not known as part of the span at"},
+    {span_lost_its_last_page, "is not known as part of the span at"},
+    {page_has_another_class, "is not known as part of the span at"},
+    {span_is_on_the_wrong_list, "slots used, is on list 1 of"},
+    {span_is_on_no_list, "quarry: central list"},
+    {arena_counts_free_pages_wrongly, "its bits say"},
+    {arena_counts_owned_pages_wrongly, "its bits say"},
+    {arena_has_another_longest_run, "its bits say"},
+    {arena_offers_its_first_page_wrongly, "offers pages that it does not own"},
+    {arena_offers_what_it_does_not_own, "offers pages that it does not own"},
+    {arena_is_unknown, "the page map does not know the arena at page"},
+    {arena_is_in_the_wrong_bucket, "is in bucket 1"},
+    {idle_arena_is_not_on_its_list, "is on the wrong side of the idle list"},
+    {busy_arena_is_on_the_idle_list, "is on the wrong side of the idle list"},
+    {bucket_is_marked_wrongly, "bucket 199 is marked wrongly"},
+    {last_bucket_is_marked_wrongly, "bucket 512 is marked wrongly"},
+    {page_heap_counts_arenas_wrongly, "the page heap counts"},
+    {page_heap_counts_idle_arenas_wrongly, "the page heap counts"},
+    {page_heap_counts_pages_wrongly, "the page heap counts"},
+    {page_heap_counts_free_pages_wrongly, "the page heap counts"},
+    {pool_page_counts_wrongly, "quarry: metadata page"},
+    {pool_counts_wrongly, "quarry: a metadata pool of"},
+    {pool_counts_pages_wrongly, "quarry: a metadata pool of"},
+    {door_is_not_empty, "the door of cpu 0 is not shut"},
+    {door_is_not_full, "the door of cpu 0 is not shut"},
+    {door_is_elsewhere, "the door of cpu 0 is not shut"},
+    {stack_has_no_bottom, "the stack of cpu 0, class 5"},
+    {stack_has_no_marker,
+     "the stack of cpu 0, class\nsentinels 0x0000000000000000 0x0000000000000055"},
+    {door_of_another_cpu_is_open, "the door of cpu 1 is not shut"},
+    {stack_holds_more_than_it_may, "the stack of cpu 0, class 5"},
+    {grants_do_not_add_up, "the cache of cpu 0 was granted"},
+    {grants_are_over_the_budget, "the cache of cpu 0 was granted"},
+    {stack_holds_a_foreign_pointer, "bad free (found in a CPU's cache): foreign pointer"},
+    {stack_holds_an_interior_pointer, "bad free (found in a CPU's cache): interior pointer"},
+    {stack_holds_another_class, "bad free (found in a CPU's cache)"},
+    {stack_holds_a_free_slot, "bad free (found in a CPU's cache): "},
+    {child_counts_wrongly, "has the entry"},
+    {huge_child_has_a_taken_frame, "has the entry"},
+    {tree_counts_wrongly, "free frames and"},
+    {tree_is_marked_as_reserved_wrongly, "reservations"},
+    {reservation_has_a_frame_too_many, "free frames and"},
+};
+
+static void tear_and_verify(void *argument)
+{
+    const struct tear *tear = argument;
+    build();
+    tear->tear();
+    quarry_verify();
+}
+
+TEST(corrupted_metadata_is_seen_by_verify)
+{
+    test_heap_fresh();
+    for (unsigned i = 0; i < sizeof tears / sizeof tears[0]; i++)
+        test_expect_stop(tear_and_verify, (void *)&tears[i], tears[i].report);
+}
+
+/* A page without a span that says it has a class: what is freed there is seen when it is looked at.
+ */
+static void free_into_nothing(void *argument)
+{
+    (void)argument;
+    build();
+    size_t page = idle->first_page + 7;
+    page_map_set_cache_id(page, 1, 5);
+    quarry_free((void *)page_address(page));
+    quarry_scavenge();
+}
+
+static void free_into_another_class(void *argument)
+{
+    (void)argument;
+    build();
+    page_map_set_cache_id(span->first_page, span->pages, span->size_class + 1u);
+    quarry_free(small_object);
+    quarry_scavenge();
+}
+
+static void ask_in_another_class(void *argument)
+{
+    (void)argument;
+    build();
+    page_map_set_cache_id(span->first_page, span->pages, span->size_class + 1u);
+    quarry_usable_size(small_object);
+}
+
+TEST(corrupted_page_map_is_seen_by_free)
+{
+    test_heap_fresh();
+    test_expect_stop(free_into_nothing, NULL, "quarry: bad free: pointer to free memory");
+    test_expect_stop(ask_in_another_class, NULL, "quarry: bad usable size");
+    if (QUARRY_HARDEN ==
+        0) /* from level 1 on the span's own class is believed, and that is right */
+        test_expect_stop(free_into_another_class, NULL,
+                         "quarry: bad free: double free\nhanded out");
+}
+
+/* An absent child, between two pieces of memory. */
+static void make_absent_child_present(void *argument)
+{
+    (void)argument;
+    for (size_t child = 0; child < frames.allocator.frontier * QUARRY_TREE_CHILDREN; child++)
+        if (frames.allocator.children[child] == CHILD_HOLES &&
+            !memory_map_may_own(frames.allocator.map, child << CHILD_SHIFT,
+                                (child + 1) << CHILD_SHIFT)) {
+            frames.allocator.children[child] = CHILD_FRAMES;
+            quarry_verify();
+        }
+}
+
+TEST(corrupted_absent_child_is_seen_by_verify)
+{
+    test_heap_fresh();
+    while (frame_frontier_advance(&frames.allocator))
+        continue;
+    quarry_verify();
+    bool has_absent = false;
+    for (size_t child = 0; child < frames.allocator.frontier * QUARRY_TREE_CHILDREN; child++)
+        has_absent = has_absent || !memory_map_may_own(frames.allocator.map, child << CHILD_SHIFT,
+                                                       (child + 1) << CHILD_SHIFT);
+    if (has_absent)
+        test_expect_stop(make_absent_child_present, NULL, "quarry: absent child");
+    else
+        test_skip("all 2 MiB windows have memory");
+    test_heap_fresh();
+}
