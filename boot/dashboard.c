@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include <quarry/frame.h>
-#include <quarry/report.h>
+#include <quarry/stats.h>
 
 #include "boot/screen.h"
 #include "boot/x86_64/clock.h"

@@ -27,7 +27,8 @@
 
 enum lock_rank {
     LOCK_RANK_LEAF_TEST, /* for tests of this file */
-    LOCK_RANK_CPUS,      /* CPUs coming and going */
+    LOCK_RANK_CPUS,      /* CPUs going online and offline */
+    LOCK_RANK_CACHE_CREATE,
     LOCK_RANK_GUARD_PAGES,
     LOCK_RANK_TRANSFER_CACHE, /* one per size class; never two at once */
     LOCK_RANK_CENTRAL_LIST,   /* one per size class; never two at once */

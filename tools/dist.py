@@ -18,7 +18,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PUBLIC = ["config.h", "port.h", "quarry.h", "frame.h", "guard.h", "report.h", "inline.h"]
+PUBLIC = ["config.h", "port.h", "quarry.h", "frame.h", "guard.h", "stats.h", "inline.h"]
 ARCH = "arch/x86_64/quarry_arch.h"
 MASKED = "arch/generic/masked.h"
 FAST_PATH = "arch/x86_64/fast_path.c"

@@ -115,6 +115,17 @@ QUARRY_CHECK_SETTING(QUARRY_TREE_CHILDREN >= 1 && QUARRY_TREE_CHILDREN <= 64 &&
 QUARRY_CHECK_SETTING(QUARRY_CACHE_BYTES_MAX >= 64 * 1024 && QUARRY_CACHE_BYTES_MAX <= 1u << 30,
                      "QUARRY_CACHE_BYTES_MAX is 64 KiB to 1 GiB");
 
+/*
+ * Caches of objects beside the plain size classes that may be created (object caches and the like).
+ * Each takes one word in the CPU's block. 64 make the block 2 KiB. It may be no more than 65,000,
+ * because the page map has 16 bits for the number of a cache. A plain number: assembly reads it.
+ */
+#ifndef QUARRY_EXTRA_CACHES
+#define QUARRY_EXTRA_CACHES 64
+#endif
+QUARRY_CHECK_SETTING(QUARRY_EXTRA_CACHES >= 0 && QUARRY_EXTRA_CACHES <= 65000,
+                     "QUARRY_EXTRA_CACHES is 0 to 65000");
+
 /* Single frames that one CPU's cache holds: 48, three batches, are 192 KiB. 0 (none) from level 1
  * of hardening on, where a second free of a frame is to be seen at once. */
 #ifndef QUARRY_FRAME_CACHE_FRAMES
@@ -145,6 +156,22 @@ QUARRY_CHECK_SETTING(QUARRY_TRANSFER_BATCHES >= 1 && QUARRY_TRANSFER_BATCHES <= 
 #define QUARRY_TRANSFER_BYTES (64u * 1024u)
 #endif
 QUARRY_CHECK_SETTING(QUARRY_TRANSFER_BYTES >= 4096, "QUARRY_TRANSFER_BYTES is at least 4096");
+
+/* Steps of the scavenger (quarry_scavenge_step()) that an unused magazine is kept, and that the
+ * peak use of arenas is remembered: 8, which is about a second at a step every 100 ms. */
+#ifndef QUARRY_SCAVENGE_STEPS_REMEMBERED
+#define QUARRY_SCAVENGE_STEPS_REMEMBERED 8
+#endif
+QUARRY_CHECK_SETTING(QUARRY_SCAVENGE_STEPS_REMEMBERED >= 1 &&
+                         QUARRY_SCAVENGE_STEPS_REMEMBERED <= 255,
+                     "QUARRY_SCAVENGE_STEPS_REMEMBERED is 1 to 255");
+
+/* Idle arenas of 2 MiB that one step of the scavenger releases at most. */
+#ifndef QUARRY_SCAVENGE_ARENAS_PER_STEP
+#define QUARRY_SCAVENGE_ARENAS_PER_STEP 16u
+#endif
+QUARRY_CHECK_SETTING(QUARRY_SCAVENGE_ARENAS_PER_STEP >= 1,
+                     "QUARRY_SCAVENGE_ARENAS_PER_STEP is at least 1");
 
 /* How long (rounds of quarry_port_pause()) a waiting allocation waits for other CPUs to drain
  * their caches before it goes on without them. A CPU that never answers costs this much, once. */

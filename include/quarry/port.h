@@ -52,13 +52,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <quarry/config.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Stacks of a CPU: one for each size class there may ever be, class 0 among them; the last one is
- * for single frames. */
-#define QUARRY_MAGAZINES 192
+/* Magazines of a CPU: the sentinel and one for each size class, one for each further cache, and the
+ * last one for single frames. Plain numbers, because assembly reads them. */
+#define QUARRY_PLAIN_CACHES 185
+#define QUARRY_MAGAZINES (QUARRY_PLAIN_CACHES + QUARRY_EXTRA_CACHES + 1)
 
 /* What stands above a stack's last place: not an object's address, and not NULL. */
 #define QUARRY_MAGAZINE_END_WORD 1

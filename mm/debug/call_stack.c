@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who called whom; see call_stack.h. */
+/* Call stacks by frame pointers; see call_stack.h. */
 #include "mm/debug/call_stack.h"
 
 #include <stdbool.h>
@@ -15,10 +15,10 @@ struct frame {
     const void *caller;
 };
 
-/* Stacks of kernels are not larger: what lies farther off is no frame of this one. */
+/* Kernel stacks are not larger; a pointer beyond this distance is no frame of this stack. */
 #define STACK_BYTES_MAX ((uintptr_t)64 * 1024)
 
-/* Frames are looked at only where a sound chain can have led. */
+/* Whether `outer` can be the frame around `inner`; else it is not read. */
 static bool is_next(const struct frame *inner, const struct frame *outer)
 {
     uintptr_t distance = (uintptr_t)outer - (uintptr_t)inner;

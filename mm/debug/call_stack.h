@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who called whom. With frame pointers (QUARRY_FRAME_POINTERS) the callers' callers, from the
- * program's call on; without, that call alone.
+ * Call stacks for reports. With frame pointers (QUARRY_FRAME_POINTERS): the callers, from the
+ * program's call into Quarry outwards. Without: that call alone.
  */
-#ifndef MM_GUARD_CALL_STACK_H
-#define MM_GUARD_CALL_STACK_H
+#ifndef MM_DEBUG_CALL_STACK_H
+#define MM_DEBUG_CALL_STACK_H
 
 #include <stddef.h>
 

@@ -7,7 +7,8 @@
 #include "lib/check.h"
 #include "lib/memory.h"
 #include "mm/debug/misuse.h"
-#include "mm/frames/frame_api.h"
+#include "mm/debug/sampler.h"
+#include "mm/frames/frames.h"
 
 #define PATTERN_BYTE 0xcau
 #define TABLE_FRAMES                                                                               \
@@ -15,61 +16,62 @@
 
 struct guard_pages guard_pages;
 
-void guard_pages_init(void (*set_access)(void *page, bool accessible), uint64_t seed)
-{
-    guard_pages = (struct guard_pages){
-        .set_access = set_access,
-        .random = random_seeded(seed),
-    };
-    spinlock_init(&guard_pages.lock, LOCK_RANK_GUARD_PAGES);
-}
-
 static unsigned char *page_of(size_t index)
 {
     return (unsigned char *)guard_pages.base + (2 * index + 1) * FRAME_BYTES;
 }
 
-/* ---- on and off ---- */
+/* ---- start and stop ---- */
 
-/* Pages and table at once; nobody uses them yet. */
-static bool take_pages(void)
+static const struct object_kind guarded_kind;
+static sampler_alloc guarded_alloc;
+
+/* Pages and table at once. No other CPU knows of them yet. */
+static bool alloc_pages(void)
 {
-    size_t first = frame_allocator_alloc_range(&frames.allocator, GUARD_PAGES + TABLE_FRAMES, 1, 0);
+    size_t first = frames_alloc_range(frame_node_here(), GUARD_PAGES + TABLE_FRAMES, 1, 0);
     if (first == NO_FRAME)
         return false;
     uintptr_t base = (uintptr_t)frame_address(first);
     guard_pages.objects = (struct guarded *)(base + GUARD_PAGES * FRAME_BYTES);
     memory_clear(guard_pages.objects, TABLE_FRAMES * FRAME_BYTES);
     for (size_t page = 0; page < GUARD_PAGES; page++)
-        guard_pages.set_access((void *)(base + page * FRAME_BYTES), false);
+        sampler.set_access((void *)(base + page * FRAME_BYTES), false);
     atomic_store_release(&guard_pages.base, base);
+    return true;
+}
+
+/* The first start after quarry_init(). */
+static bool register_kind(void)
+{
+    guard_pages = (struct guard_pages){.random = random_seeded(sampler.seed)};
+    spinlock_init(&guard_pages.lock, LOCK_RANK_GUARD_PAGES);
+    if (!alloc_pages())
+        return false;
+    object_kind_register_range(&guarded_kind, guard_pages.base, GUARD_PAGES * FRAME_BYTES);
+    sampler.alloc = guarded_alloc;
     return true;
 }
 
 enum quarry_status quarry_guard_start(unsigned every)
 {
-    if (every == 0 || guard_pages.set_access == NULL)
+    if (every == 0 || sampler.set_access == NULL)
         return QUARRY_BAD_SETUP;
-    if (guard_pages.base == 0 && !take_pages())
+    if (sampler.alloc == NULL && !register_kind())
         return QUARRY_NO_MEMORY;
-    atomic_store_relaxed(&guard_pages.countdown, (long)every);
-    atomic_store_release(&guard_pages.every, every);
+    atomic_store_relaxed(&sampler.countdown, (long)every);
+    atomic_store_release(&sampler.every, every);
     return QUARRY_OK;
 }
 
 void quarry_guard_stop(void)
 {
-    atomic_store_release(&guard_pages.every, 0);
-}
-
-size_t guard_pages_live(void)
-{
-    return atomic_load_relaxed(&guard_pages.live);
+    atomic_store_release(&sampler.every, 0);
 }
 
 /* ---- allocation ---- */
 
-/* The place that was freed the longest time ago; NULL: all are live. The lock is held. */
+/* The place that was freed first; NULL: all are live. The lock is held. */
 static struct guarded *oldest_free(void)
 {
     struct guarded *oldest = NULL;
@@ -85,23 +87,25 @@ static void place(struct guarded *guarded, size_t bytes, size_t alignment)
 {
     unsigned char *page = page_of((size_t)(guarded - guard_pages.objects));
     bool at_end = random_next(&guard_pages.random) >> 63;
-    guard_pages.set_access(page, true);
+    sampler.set_access(page, true);
     quarry_port_fill(page, PATTERN_BYTE, FRAME_BYTES);
     guarded->object = at_end ? page + round_down(FRAME_BYTES - bytes, alignment) : page;
     guarded->bytes = bytes;
     guarded->state = GUARDED_LIVE;
 }
 
-void *guard_pages_alloc(size_t bytes, size_t alignment, const void *caller)
+static void *guarded_alloc(const struct object_request *request)
 {
+    if (request->bytes > GUARD_OBJECT_BYTES_MAX)
+        return NULL;
     irq_state irq = spinlock_acquire(&guard_pages.lock);
-    atomic_store_relaxed(&guard_pages.countdown, (long)guard_pages.every);
+    atomic_store_relaxed(&sampler.countdown, (long)atomic_load_relaxed(&sampler.every));
     struct guarded *guarded = oldest_free();
     void *object = NULL;
     if (guarded != NULL) {
-        place(guarded, bytes, alignment);
-        call_stack_take(&guarded->allocated, caller);
-        atomic_store_relaxed(&guard_pages.live, guard_pages.live + 1);
+        place(guarded, request->bytes, request->alignment);
+        call_stack_take(&guarded->allocated, request->caller);
+        atomic_store_relaxed(&sampler.live, sampler.live + 1);
         object = guarded->object;
     }
     spinlock_release(&guard_pages.lock, irq);
@@ -112,14 +116,14 @@ void *guard_pages_alloc(size_t bytes, size_t alignment, const void *caller)
 
 static void add_object(const struct guarded *guarded)
 {
-    static const char *const states[] = {"never given out", "allocated", "freed"};
+    static const char *const states[] = {"never allocated", "allocated", "freed"};
     report_add("\n  object   %p, %zu bytes, guarded, %s", (const void *)guarded->object,
                guarded->bytes, states[guarded->state]);
 }
 
 static void add_stacks(const struct guarded *guarded)
 {
-    if (guarded->state != GUARDED_NEVER)
+    if (guarded->state != GUARDED_UNUSED)
         call_stack_add("allocated by", &guarded->allocated);
     if (guarded->state == GUARDED_FREED)
         call_stack_add("freed by", &guarded->freed);
@@ -137,19 +141,19 @@ static _Noreturn void stop_bad_pointer(const char *operation, const struct guard
     report_stop();
 }
 
-/* What the program did to `guarded` by touching `address`. */
-static const char *deed(const struct guarded *guarded, const unsigned char *address)
+/* What an access to `address` is, as seen from `guarded`. */
+static const char *violation_name(const struct guarded *guarded, const unsigned char *address)
 {
     if (guarded->state == GUARDED_FREED)
         return "use after free";
     return address < guarded->object ? "underflow" : "overflow";
 }
 
-static void begin_touched(const struct guarded *guarded, const unsigned char *address,
-                          const char *how)
+static void begin_violation(const struct guarded *guarded, const unsigned char *address,
+                            const char *how)
 {
     report_begin();
-    report_add("quarry: %s: %s %p", deed(guarded, address), how, (const void *)address);
+    report_add("quarry: %s: %s %p", violation_name(guarded, address), how, (const void *)address);
 }
 
 static void add_place(const struct guarded *guarded, const unsigned char *address)
@@ -164,7 +168,7 @@ static void add_place(const struct guarded *guarded, const unsigned char *addres
 
 /* ---- freeing ---- */
 
-/* The place on whose page, or on the guard page before which, the address is. */
+/* The place whose page contains the address, or the one before the guard page that contains it. */
 static struct guarded *guarded_near(const void *address)
 {
     size_t page = ((uintptr_t)address - guard_pages.base) / FRAME_BYTES;
@@ -172,7 +176,7 @@ static struct guarded *guarded_near(const void *address)
     return &guard_pages.objects[index];
 }
 
-/* A live object that begins exactly there; stops where there is none. */
+/* The live object that begins exactly there; stops if there is none. */
 static struct guarded *checked(const char *operation, const void *object)
 {
     struct guarded *guarded = guarded_near(object);
@@ -181,11 +185,11 @@ static struct guarded *checked(const char *operation, const void *object)
     return guarded;
 }
 
-/* Found when the object is freed: nobody knows who did it. */
+/* Found when the object is freed. Which instruction wrote is not known. */
 static _Noreturn void stop_written(const struct guarded *guarded, const unsigned char *byte,
                                    const unsigned char *page)
 {
-    begin_touched(guarded, byte, "somebody wrote to");
+    begin_violation(guarded, byte, "bytes were written at");
     add_place(guarded, byte);
     misuse_add_bytes(byte, page, page + FRAME_BYTES - 1);
     report_stop();
@@ -203,26 +207,55 @@ static void check_pattern(const struct guarded *guarded)
     }
 }
 
-void guard_pages_free(void *object, const void *caller)
+static void guarded_free(struct span *span, void *object, const void *caller)
 {
+    (void)span;
     irq_state irq = spinlock_acquire(&guard_pages.lock);
     struct guarded *guarded = checked("free", object);
     check_pattern(guarded);
     call_stack_take(&guarded->freed, caller);
     guarded->state = GUARDED_FREED;
     guarded->turn = ++guard_pages.turns;
-    atomic_store_relaxed(&guard_pages.live, guard_pages.live - 1);
-    guard_pages.set_access((void *)round_down((uintptr_t)object, FRAME_BYTES), false);
+    atomic_store_relaxed(&sampler.live, sampler.live - 1);
+    sampler.set_access((void *)round_down((uintptr_t)object, FRAME_BYTES), false);
     spinlock_release(&guard_pages.lock, irq);
 }
 
-size_t guard_pages_usable_bytes(const char *operation, const void *object)
+static size_t guarded_usable_bytes(struct span *span, const void *object, const char *operation)
 {
+    (void)span;
     irq_state irq = spinlock_acquire(&guard_pages.lock);
     size_t bytes = checked(operation, object)->bytes;
     spinlock_release(&guard_pages.lock, irq);
     return bytes;
 }
+
+static bool guarded_fits(struct span *span, const void *object, size_t bytes)
+{
+    return bytes == guarded_usable_bytes(span, object, "sized free");
+}
+
+/* Its end is exact, so each new size is a new object. */
+static bool guarded_resize(struct span *span, void *object, size_t bytes)
+{
+    (void)span, (void)object, (void)bytes;
+    return false;
+}
+
+static _Noreturn void guarded_report(struct span *span, const void *address, const char *operation)
+{
+    (void)span;
+    stop_bad_pointer(operation, guarded_near(address), address);
+}
+
+/* No span has this kind, so nothing walks over it: no `verify`. */
+static const struct object_kind guarded_kind = {
+    .free = guarded_free,
+    .usable_bytes = guarded_usable_bytes,
+    .fits = guarded_fits,
+    .resize = guarded_resize,
+    .report = guarded_report,
+};
 
 /* ---- faults ---- */
 
@@ -245,7 +278,7 @@ void quarry_guard_fault(const void *address, bool write, const void *instruction
     if (!guard_pages_have(address))
         return;
     const struct guarded *guarded = nearest(address);
-    begin_touched(guarded, address, write ? "write to" : "read of");
+    begin_violation(guarded, address, write ? "write to" : "read of");
     report_add("\n  by       the instruction at %p", instruction);
     add_place(guarded, address);
     report_stop();

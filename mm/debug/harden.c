@@ -10,7 +10,7 @@
 
 #if QUARRY_HARDEN
 
-/* No address on any 64-bit machine, and no likely number. */
+/* Neither an address of any 64-bit machine nor a likely number. */
 #define POISON_BYTE 0xdbu
 #define POISON_WORD ((uint64_t)0xdbdbdbdbdbdbdbdb)
 #define RED_ZONE_BYTE 0xfeu
@@ -82,7 +82,7 @@ static void check_poison(const char *operation, struct span *span, unsigned slot
     const uint64_t *end = word + poison_bytes(span) / sizeof *word;
     for (; word < end; word++)
         if (unlikely(*word != POISON_WORD))
-            misuse_stop_written(operation, MISUSE_AFTER_FREE, span, slot,
+            misuse_stop_written(operation, VIOLATION_USE_AFTER_FREE, span, slot,
                                 first_other(word, sizeof *word, POISON_WORD));
 }
 
@@ -95,7 +95,7 @@ void harden_span_created(const struct span *span)
     }
 }
 
-/* ---- what stands beside an object ---- */
+/* ---- the bytes beside an object ---- */
 
 /* Level 2 only: the bytes between what was asked for and the canary. */
 static void write_red_zone(uintptr_t object, size_t bytes, const uint64_t *canary)
@@ -109,18 +109,18 @@ static void check_red_zone(const char *operation, struct span *span, unsigned sl
     const unsigned char *byte = (const unsigned char *)object + span_record(span, slot)->bytes;
     for (; (uintptr_t)byte % sizeof *canary != 0; byte++)
         if (unlikely(*byte != RED_ZONE_BYTE))
-            misuse_stop_written(operation, MISUSE_BEHIND, span, slot, byte);
+            misuse_stop_written(operation, VIOLATION_OVERFLOW, span, slot, byte);
     for (const uint64_t *word = (const void *)byte; word < canary; word++)
         if (unlikely(*word != RED_ZONE_WORD))
-            misuse_stop_written(operation, MISUSE_BEHIND, span, slot,
+            misuse_stop_written(operation, VIOLATION_OVERFLOW, span, slot,
                                 first_other(word, sizeof *word, RED_ZONE_WORD));
 }
 
-static void check_canary(const char *operation, enum misuse_kind kind, struct span *span,
+static void check_canary(const char *operation, enum violation violation, struct span *span,
                          unsigned slot, const uint64_t *canary)
 {
     if (unlikely(*canary != canary_value(canary)))
-        misuse_stop_written(operation, kind, span, slot,
+        misuse_stop_written(operation, violation, span, slot,
                             first_other(canary, sizeof *canary, canary_value(canary)));
 }
 
@@ -130,12 +130,12 @@ static void check_beside(const char *operation, struct span *span, unsigned slot
     if (QUARRY_HARDEN >= 2)
         check_red_zone(operation, span, slot, span_slot_address(span, slot),
                        canary_behind(span, slot));
-    check_canary(operation, MISUSE_BEHIND, span, slot, canary_behind(span, slot));
+    check_canary(operation, VIOLATION_OVERFLOW, span, slot, canary_behind(span, slot));
     if (slot > 0)
-        check_canary(operation, MISUSE_BEFORE, span, slot, canary_behind(span, slot - 1));
+        check_canary(operation, VIOLATION_UNDERFLOW, span, slot, canary_behind(span, slot - 1));
 }
 
-/* ---- going out ---- */
+/* ---- allocation ---- */
 
 static void note_allocated(struct object_record *record, size_t bytes, const void *caller)
 {
@@ -146,14 +146,14 @@ static void note_allocated(struct object_record *record, size_t bytes, const voi
     };
 }
 
-void *harden_hand_out(void *object, size_t bytes, const void *caller)
+void *harden_on_alloc(void *object, size_t bytes, const void *caller)
 {
     if (page_map_cache_id(object) == 0)
-        return object;
+        return object; /* large, guarded or NULL */
     struct span *span = span_of_address(object);
     unsigned slot = span_slot_of(span, object);
     check_poison("allocation", span, slot);
-    check_canary("allocation", MISUSE_BEHIND, span, slot, canary_behind(span, slot));
+    check_canary("allocation", VIOLATION_OVERFLOW, span, slot, canary_behind(span, slot));
     if (QUARRY_HARDEN >= 2) {
         note_allocated(span_record(span, slot), bytes, caller);
         write_red_zone((uintptr_t)object, bytes, canary_behind(span, slot));
@@ -162,7 +162,7 @@ void *harden_hand_out(void *object, size_t bytes, const void *caller)
     return object;
 }
 
-void harden_hand_out_large(struct span *span, size_t bytes, const void *caller)
+void harden_on_alloc_large(struct span *span, size_t bytes, const void *caller)
 {
     uint64_t *canary = large_canary(span);
     *canary = canary_value(canary);
@@ -172,28 +172,28 @@ void harden_hand_out_large(struct span *span, size_t bytes, const void *caller)
     }
 }
 
-/* ---- coming back ---- */
+/* ---- free ---- */
 
-/* The span and slot of a live object; stops where it is none. */
+/* The span and slot of a live small object; stops if it is none. */
 static struct span *live_span(const char *operation, const void *object, unsigned *slot)
 {
     struct span *span = span_of_address(object);
-    if (unlikely(span == NULL || span->size_class == 0))
-        misuse_stop(operation, object);
+    if (unlikely(span == NULL || span->kind != SPAN_SMALL))
+        misuse_stop(operation, object, span);
     *slot = span_slot_of(span, object);
     if (unlikely(*slot == span->slots || !span_slot_is_live(span, *slot)))
-        misuse_stop(operation, object);
+        misuse_stop(operation, object, span);
     return span;
 }
 
-void harden_take_back(const char *operation, void *object, const void *caller)
+void harden_on_free(void *object, const void *caller)
 {
     unsigned slot;
-    struct span *span = live_span(operation, object, &slot);
-    /* Of two CPUs that free the same object, one gets no further than this. */
+    struct span *span = live_span("free", object, &slot);
+    /* If two CPUs free the same object, only one of them clears the bit. */
     if (unlikely(!span_slot_clear_live(span, slot)))
-        misuse_stop(operation, object);
-    check_beside(operation, span, slot);
+        misuse_stop("free", object, span);
+    check_beside("free", span, slot);
     if (QUARRY_HARDEN >= 2)
         span_record(span, slot)->freed_by = caller;
     poison(span, slot);
@@ -203,50 +203,58 @@ static void check_beside_large(const char *operation, struct span *span)
 {
     if (QUARRY_HARDEN >= 2)
         check_red_zone(operation, span, 0, span_address(span), large_canary(span));
-    check_canary(operation, MISUSE_BEHIND, span, 0, large_canary(span));
+    check_canary(operation, VIOLATION_OVERFLOW, span, 0, large_canary(span));
 }
 
-void harden_take_back_large(const char *operation, struct span *span, const void *caller)
+void harden_on_free_large(struct span *span, const void *caller)
 {
-    check_beside_large(operation, span);
+    check_beside_large("free", span);
     if (QUARRY_HARDEN >= 2)
         span->record.freed_by = caller;
 }
 
-/* ---- staying ---- */
+/* ---- live objects ---- */
+
+/* Without the canary, and at level 2 what was asked for. */
+static size_t usable_of(struct span *span, unsigned slot, size_t room_bytes)
+{
+    return QUARRY_HARDEN >= 2 ? span_record(span, slot)->bytes : room_bytes - HARDEN_TAIL_BYTES;
+}
 
 size_t harden_usable_bytes(const char *operation, const void *object)
 {
-    struct span *span = span_of_address(object);
-    unsigned slot = 0;
-    if (span != NULL && span->size_class == 0) {
-        check_beside_large(operation, span);
-    } else {
-        span = live_span(operation, object, &slot);
-        check_beside(operation, span, slot);
-    }
-    if (QUARRY_HARDEN >= 2)
-        return span_record(span, slot)->bytes;
-    size_t room = span->size_class == 0 ? span->pages * FRAME_BYTES : span->object_bytes;
-    return room - HARDEN_TAIL_BYTES;
+    unsigned slot;
+    struct span *span = live_span(operation, object, &slot);
+    check_beside(operation, span, slot);
+    return usable_of(span, slot, span->object_bytes);
 }
 
-void harden_resize(void *object, size_t bytes)
+size_t harden_usable_bytes_large(const char *operation, struct span *span)
 {
-    struct span *span = span_of_address(object);
-    unsigned slot = 0;
-    uint64_t *canary;
-    if (span->size_class == 0) {
-        canary = large_canary(span);
-        *canary = canary_value(canary);
-    } else { /* other CPUs look at this canary: it is never written */
-        slot = span_slot_of(span, object);
-        canary = canary_behind(span, slot);
-    }
+    check_beside_large(operation, span);
+    return usable_of(span, 0, span->pages * FRAME_BYTES);
+}
+
+static void resize_record(struct span *span, unsigned slot, size_t bytes, const uint64_t *canary)
+{
     if (QUARRY_HARDEN < 2)
         return;
     span_record(span, slot)->bytes = bytes;
-    write_red_zone((uintptr_t)object, bytes, canary);
+    write_red_zone(span_slot_address(span, slot), bytes, canary);
+}
+
+/* The canary is not written: other CPUs read it. */
+void harden_on_resize(struct span *span, const void *object, size_t bytes)
+{
+    unsigned slot = span_slot_of(span, object);
+    resize_record(span, slot, bytes, canary_behind(span, slot));
+}
+
+void harden_on_resize_large(struct span *span, size_t bytes)
+{
+    uint64_t *canary = large_canary(span);
+    *canary = canary_value(canary);
+    resize_record(span, 0, bytes, canary);
 }
 
 void harden_verify_span(struct span *span)

@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hardened objects: what levels 1 and 2 do when an object is handed out and when it comes back.
+ * Hardened objects: what levels 1 and 2 do when an object is allocated and when it is freed.
  *
- * A slot of a small span looks like this:
+ * A slot of a small span:
  *
  *      object                    asked for                       end of the slot
  *        |  the program's bytes     |  red zone (level 2)  |  canary  |
  *        |  ... or POISON, while the slot is not live ...  |  canary  |
  *
- * The canary are the slot's last 8 bytes: its address, mixed with a secret. It is written when the
- * span is made and never changes, whatever happens to the slot, so any CPU may look at it at any
- * time: the slot's own, against writes behind the object's end, and that of the slot before,
- * against writes before its start. The red zone begins at the very byte that was not asked for.
+ * The canary is the last 8 bytes of the slot: its address, mixed with a secret. It is written when
+ * the span is created and never changes. So any CPU may check it at any time: the canary of the
+ * slot itself against writes behind the object's end, and the canary of the slot before against
+ * writes before its start. The red zone begins at the first byte that was not asked for.
  *
- * Every slot that is not live is poisoned, from the making of the span on: bytes that have changed
- * when it is handed out again were written after the free (or by somebody else altogether).
+ * Each slot that is not live is poisoned, from the creation of the span on. If the poison has
+ * changed when the slot is allocated again, it was written after the free.
  *
- * Who is live is known out of band (span.h), so a second free is seen at once, on any CPU, however
- * late, and whatever was written over the object in between.
+ * Which slots are live is recorded out of band (span.h). So a second free is seen at once, on any
+ * CPU, at any later time, and whatever was written over the object.
  *
- * A large object has a canary and a red zone at the end of its last page. It has no poison: its
- * pages go to others as soon as it is freed.
+ * A large object has a canary and a red zone at the end of its last page. It has no poison, because
+ * its pages may be used again as soon as it is freed.
  *
- * All this costs nothing at level 0: there, these functions are not called, or do nothing.
+ * Level 0 costs nothing: these functions are not called there, or do nothing.
  *
- * Context: any that may allocate. No lock is needed: between hand-out and return the object belongs
- * to the program, and whoever clears the live bit owns it next.
+ * Context: any that may allocate. No lock is needed: between allocation and free the object belongs
+ * to the program, and the CPU that clears the live bit owns it next.
  */
-#ifndef MM_GUARD_HARDEN_H
-#define MM_GUARD_HARDEN_H
+#ifndef MM_DEBUG_HARDEN_H
+#define MM_DEBUG_HARDEN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,44 +38,43 @@
 
 struct span;
 
-/* Bytes that each object has behind it for the canary. */
+/* Bytes of the canary behind each object. */
 #define HARDEN_TAIL_BYTES (QUARRY_HARDEN ? (size_t)8 : (size_t)0)
 
 #if QUARRY_HARDEN
 
-/* Before the first span. */
+/* Before the first span is created. */
 void harden_init(uint64_t seed);
 
-/* A new small span: poison and canaries. Nobody knows of it yet. */
+/* Writes poison and canaries of a new small span, which only the caller knows. */
 void harden_span_created(const struct span *span);
 
 /*
- * An object of a small class goes to the program, which asked for `bytes`: checks that nobody wrote
- * to it, marks it live, and returns it. One that is in no small span (large, guarded, NULL) is
- * returned as it is. `caller`: see span.h, allocated_by.
+ * A small object is allocated for a request of `bytes`: checks that its poison is intact, marks it
+ * live, and returns it. An object that is in no small span (large, guarded, NULL) is returned
+ * unchanged. `caller`: the instruction behind the program's call.
  */
-void *harden_hand_out(void *object, size_t bytes, const void *caller);
+void *harden_on_alloc(void *object, size_t bytes, const void *caller);
+void harden_on_alloc_large(struct span *span, size_t bytes, const void *caller);
 
-/* The same for a large object that was just made. */
-void harden_hand_out_large(struct span *span, size_t bytes, const void *caller);
+/* A small object is freed: checks it and poisons it. Stops with a report if it is no live object or
+ * bytes beside it were written. The large one is known to be live. */
+void harden_on_free(void *object, const void *caller);
+void harden_on_free_large(struct span *span, const void *caller);
 
-/* The program is done with a small object: checks it, and poisons it. Stops, with a report on
- * `operation`, where it is no live object or was written beside. */
-void harden_take_back(const char *operation, void *object, const void *caller);
-void harden_take_back_large(const char *operation, struct span *span, const void *caller);
+/* The live object has `bytes` bytes from now on, in the same slot or span. */
+void harden_on_resize(struct span *span, const void *object, size_t bytes);
+void harden_on_resize_large(struct span *span, size_t bytes);
 
-/* The object stays with the program and has `bytes` bytes from now on; its class is the same. */
-void harden_resize(void *object, size_t bytes);
-
-/* Stops unless the object is live and nobody wrote beside it; returns the bytes that may be used.
- */
+/* The bytes that the program may use. Stops with a report if the object is not live or bytes beside
+ * it were written. */
 size_t harden_usable_bytes(const char *operation, const void *object);
+size_t harden_usable_bytes_large(const char *operation, struct span *span);
 
-/* Level 2: objects handed out from now on have the mark that is returned (span.h). */
+/* Level 2: objects allocated from now on have the mark that is returned (span.h). */
 size_t harden_next_mark(void);
 
-/* Every slot's canary, red zone or poison. At rest only, or with the span's lock held: objects that
- * programs have are looked at as well. */
+/* Checks canary, red zone or poison of each slot. No other CPU may be inside. */
 void harden_verify_span(struct span *span);
 
 #else
@@ -90,36 +89,46 @@ static inline void harden_span_created(const struct span *span)
     (void)span;
 }
 
-static inline void *harden_hand_out(void *object, size_t bytes, const void *caller)
+static inline void *harden_on_alloc(void *object, size_t bytes, const void *caller)
 {
     (void)bytes, (void)caller;
     return object;
 }
 
-static inline void harden_hand_out_large(const struct span *span, size_t bytes, const void *caller)
+static inline void harden_on_alloc_large(const struct span *span, size_t bytes, const void *caller)
 {
     (void)span, (void)bytes, (void)caller;
 }
 
-static inline void harden_take_back(const char *operation, const void *object, const void *caller)
+static inline void harden_on_free(const void *object, const void *caller)
 {
-    (void)operation, (void)object, (void)caller;
+    (void)object, (void)caller;
 }
 
-static inline void harden_take_back_large(const char *operation, const struct span *span,
-                                          const void *caller)
+static inline void harden_on_free_large(const struct span *span, const void *caller)
 {
-    (void)operation, (void)span, (void)caller;
+    (void)span, (void)caller;
 }
 
-static inline void harden_resize(const void *object, size_t bytes)
+static inline void harden_on_resize(const struct span *span, const void *object, size_t bytes)
 {
-    (void)object, (void)bytes;
+    (void)span, (void)object, (void)bytes;
+}
+
+static inline void harden_on_resize_large(const struct span *span, size_t bytes)
+{
+    (void)span, (void)bytes;
 }
 
 static inline size_t harden_usable_bytes(const char *operation, const void *object)
 {
     (void)operation, (void)object;
+    return 0;
+}
+
+static inline size_t harden_usable_bytes_large(const char *operation, const struct span *span)
+{
+    (void)operation, (void)span;
     return 0;
 }
 

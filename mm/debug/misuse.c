@@ -4,6 +4,7 @@
 
 #include "lib/check.h"
 #include "mm/pages/arena.h"
+#include "mm/pages/object_kind.h"
 #include "mm/pages/span.h"
 
 #define BYTES_SHOWN 8
@@ -19,7 +20,7 @@ static bool slot_is_free(const struct span *span, unsigned slot)
 #endif
 }
 
-/* What level 2 knows of the object; NULL below it, or where nothing is known yet. */
+/* The level 2 record of the object; NULL below that level, or if it was never allocated. */
 static const struct object_record *record_of(struct span *span, unsigned slot)
 {
     const struct object_record *record = NULL;
@@ -31,7 +32,7 @@ static const struct object_record *record_of(struct span *span, unsigned slot)
     return record != NULL && record->allocated_by != NULL ? record : NULL;
 }
 
-/* Lines on who had the object. */
+/* Adds who allocated and who freed the object. */
 static void add_record(struct span *span, unsigned slot)
 {
     const struct object_record *record = record_of(span, slot);
@@ -42,16 +43,16 @@ static void add_record(struct span *span, unsigned slot)
         report_add("\n  freed    by %p", record->freed_by);
 }
 
-/* Whether the slot was never handed to a program. Only level 2 knows. */
-static bool never_given(struct span *span, unsigned slot)
+/* Whether the slot was never allocated to a program. Only level 2 knows. */
+static bool never_allocated(struct span *span, unsigned slot)
 {
     return QUARRY_HARDEN == 2 && record_of(span, slot) == NULL;
 }
 
 static void add_small_span(const struct span *span)
 {
-    report_add("\n  span     %#zx, %zu pages, class %u (%u bytes), %u of %u slots handed out",
-               span_address(span), span->pages, span->size_class, span->object_bytes,
+    report_add("\n  span     %#zx, %zu pages, class %u (%u bytes), %u of %u slots allocated",
+               span_address(span), span->pages, span->cache_id, span->object_bytes,
                span->used_slots, span->slots);
 }
 
@@ -82,29 +83,29 @@ static _Noreturn void stop_outside_spans(const char *operation, const void *addr
 {
     if (page_map_arena(page_of_address(address)) == NULL) {
         begin(operation, "foreign pointer", address);
-        report_add("\n  state    not in any arena: Quarry never gave it out, or took it back "
-                   "whole");
+        report_add(
+            "\n  state    not in any arena: never allocated by Quarry, or its arena was released");
     } else {
         begin(operation, "pointer to free memory (double free?)", address);
         report_add("\n  arena    %#zx\n  state    its page is in no span: freed already, or "
-                   "never given out",
+                   "never allocated",
                    page_address(page_of_address(address)) & ~(ARENA_BYTES - 1));
     }
     report_stop();
 }
 
-static _Noreturn void stop_in_large(const char *operation, const void *address, struct span *span)
+void misuse_report_large(struct span *span, const void *address, const char *operation)
 {
     size_t offset = (uintptr_t)address - span_address(span);
     begin(operation, offset == 0 ? "double free of a large object" : "interior pointer", address);
     add_large_span(span);
     report_add("\n  state    %s, address is %zu bytes behind its start",
-               span->list == SPAN_LARGE ? "allocated" : "being freed", offset);
+               span->state == SPAN_ALLOCATED ? "allocated" : "being freed", offset);
     add_record(span, 0);
     report_stop();
 }
 
-static _Noreturn void stop_in_small(const char *operation, const void *address, struct span *span)
+void misuse_report_small(struct span *span, const void *address, const char *operation)
 {
     size_t offset = (uintptr_t)address - span_address(span);
     unsigned slot = (unsigned)(offset / span->object_bytes);
@@ -114,10 +115,10 @@ static _Noreturn void stop_in_small(const char *operation, const void *address, 
     if ((uintptr_t)address % 8 != 0)
         kind = "unaligned pointer";
     else if (inside == 0 && exists)
-        kind = never_given(span, slot) ? "pointer that was never given out" : "double free";
+        kind = never_allocated(span, slot) ? "pointer that was never allocated" : "double free";
     const char *state = "behind the last object of the span";
     if (exists)
-        state = slot_is_free(span, slot) ? "free" : "handed out";
+        state = slot_is_free(span, slot) ? "free" : "allocated";
     begin(operation, kind, address);
     add_small_span(span);
     report_add("\n  object   %#zx, slot %u\n  state    %s, address is %zu bytes behind its "
@@ -128,15 +129,11 @@ static _Noreturn void stop_in_small(const char *operation, const void *address, 
     report_stop();
 }
 
-void misuse_stop(const char *operation, const void *address)
+void misuse_stop(const char *operation, const void *address, struct span *span)
 {
-    struct span *span = span_of_address(address);
-    if (span == NULL)
-        stop_outside_spans(operation, address);
-    else if (span->size_class == 0)
-        stop_in_large(operation, address, span);
-    else
-        stop_in_small(operation, address, span);
+    if (span != NULL)
+        object_kind_of(span)->report(span, address, operation);
+    stop_outside_spans(operation, address);
 }
 
 void misuse_stop_size(const void *address, size_t said_bytes, size_t object_bytes)
@@ -149,33 +146,33 @@ void misuse_stop_size(const void *address, size_t said_bytes, size_t object_byte
 
 /* ---- bytes that were written ---- */
 
-static void add_distance(enum misuse_kind kind, const struct span *span, uintptr_t object,
+static void add_distance(enum violation violation, const struct span *span, uintptr_t object,
                          uintptr_t byte)
 {
-    if (kind == MISUSE_BEFORE)
+    if (violation == VIOLATION_UNDERFLOW)
         report_add(", %zu bytes before its start", object - byte);
     else
         report_add(", %zu bytes behind its start", byte - object);
-    if (span->size_class != 0)
+    if (span->kind == SPAN_SMALL)
         add_small_span(span);
     else
         add_large_span(span);
 }
 
-void misuse_stop_written(const char *operation, enum misuse_kind kind, struct span *span,
+void misuse_stop_written(const char *operation, enum violation violation, struct span *span,
                          unsigned slot, const unsigned char *byte)
 {
-    static const char *const kinds[] = {
-        [MISUSE_BEHIND] = "overflow: bytes behind an object were overwritten",
-        [MISUSE_BEFORE] = "underflow: bytes before an object were overwritten",
-        [MISUSE_AFTER_FREE] = "use after free: a freed object was overwritten",
+    static const char *const texts[] = {
+        [VIOLATION_OVERFLOW] = "overflow: bytes behind an object were overwritten",
+        [VIOLATION_UNDERFLOW] = "underflow: bytes before an object were overwritten",
+        [VIOLATION_USE_AFTER_FREE] = "use after free: a freed object was overwritten",
     };
     uintptr_t object = span_address(span) + (uintptr_t)slot * span->object_bytes;
     const unsigned char *first = (const unsigned char *)span_address(span);
     report_begin();
-    report_add("quarry: %s\n  seen by  %s\n  object   %#zx, slot %u\n  byte     %p", kinds[kind],
-               operation, object, slot, (const void *)byte);
-    add_distance(kind, span, object, (uintptr_t)byte);
+    report_add("quarry: %s\n  seen by  %s\n  object   %#zx, slot %u\n  byte     %p",
+               texts[violation], operation, object, slot, (const void *)byte);
+    add_distance(violation, span, object, (uintptr_t)byte);
     add_record(span, slot);
     misuse_add_bytes(byte, first, first + span->pages * FRAME_BYTES - 1);
     report_stop();

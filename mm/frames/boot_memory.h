@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The early allocator: memory for Quarry's own tables, before there is a frame allocator.
+ * The early allocator: memory for Quarry's own tables, before the frame allocator exists.
  *
- * It takes one window of known size out of the memory map (from the smallest range that is large
- * enough, so that the large ranges stay whole), hands pieces of it out in a line, and at the end
- * gives the rest back to the map, in whole frames. Nothing is ever freed. The window's size is the
- * bound that its user computed beforehand, so running out of it is a bug, and stops.
+ * It takes one block of known size out of the memory map, from the smallest range that is large
+ * enough, so that the large ranges stay whole. It allocates pieces of the block one behind the
+ * other, and at the end returns the rest to the map in whole frames. Nothing is freed. The caller
+ * computes the block's size as a bound beforehand; a request beyond it is a bug and stops.
  *
- * One CPU, during quarry_init() only.
+ * One CPU uses it, during quarry_init() only.
  */
 #ifndef MM_FRAMES_BOOT_MEMORY_H
 #define MM_FRAMES_BOOT_MEMORY_H
@@ -31,7 +31,16 @@ struct boot_memory {
 bool boot_memory_open(struct boot_memory *boot, struct memory_map *map, uintptr_t direct_map,
                       size_t bytes);
 
-/* `bytes` at a multiple of 64, contents undefined. Never NULL. */
+/* What is allocated begins at a multiple of this: a cache line. */
+#define BOOT_MEMORY_ALIGNMENT ((size_t)64)
+
+/* The most that boot_memory_alloc(boot, bytes) takes, alignment included. */
+static inline size_t boot_memory_bound(size_t bytes)
+{
+    return bytes + BOOT_MEMORY_ALIGNMENT;
+}
+
+/* `bytes` bytes at a multiple of BOOT_MEMORY_ALIGNMENT, contents undefined. Never NULL. */
 void *boot_memory_alloc(struct boot_memory *boot, size_t bytes);
 
 /* The same, cleared. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers of frames. Inside mm/ a frame is named by its number, physical address / 4096, and a
- * count of frames is a size_t; addresses appear only at the API's border and at the direct map.
+ * Frame numbers. Inside mm/ a frame is named by its number, physical address / 4096, and a count of
+ * frames is a size_t. Addresses appear only in the public API and in the direct map.
  */
 #ifndef MM_FRAMES_FRAME_H
 #define MM_FRAMES_FRAME_H
@@ -11,10 +11,12 @@
 
 #include <quarry/config.h>
 
+#include "lib/bits.h"
+
 #define FRAME_SHIFT 12u
 #define FRAME_BYTES ((size_t)1 << FRAME_SHIFT)
 
-/* Frame 0 is never handed out, so its number says "none". */
+/* Frame 0 is never allocated: its number means "none". */
 #define NO_FRAME ((size_t)0)
 
 /* A child: 2 MiB, one huge frame, one bitmap of 512 bits. */
@@ -24,9 +26,16 @@
 /* A tree: what one CPU reserves. */
 #define TREE_FRAMES (CHILD_FRAMES * QUARRY_TREE_CHILDREN)
 
-/* Physical addresses have at most 52 bits on every machine there is. */
+/* Physical addresses have at most 52 bits (x86-64, AArch64 with LPA2). */
 #define FRAMES_MAX ((size_t)1 << (52 - FRAME_SHIFT))
 
 _Static_assert(sizeof(size_t) == 8, "Quarry is for 64-bit machines");
+
+/* How many frames of [first, end) lie in the child of `first`. A run of frames is handled child by
+ * child, for each child has a counter and a bitmap of its own. */
+static inline size_t frames_in_child(size_t first, size_t end)
+{
+    return min_u64(end, round_up(first + 1, CHILD_FRAMES)) - first;
+}
 
 #endif

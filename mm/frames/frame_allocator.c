@@ -8,21 +8,6 @@
 
 /* ---- reservations ---- */
 
-static size_t reservation_tree(uint64_t word)
-{
-    return (word & ~RESERVATION_PRESENT) >> 32;
-}
-
-static size_t reservation_free(uint64_t word)
-{
-    return (uint32_t)word;
-}
-
-static uint64_t reservation_word(size_t tree, size_t frames)
-{
-    return RESERVATION_PRESENT | (uint64_t)tree << 32 | frames;
-}
-
 static bool reservation_take(struct frame_reservation *reservation, size_t frames, size_t *tree)
 {
     uint64_t old = atomic_load_relaxed(&reservation->word);
@@ -39,7 +24,7 @@ static bool reservation_give(struct frame_reservation *reservation, size_t tree,
 {
     uint64_t old = atomic_load_relaxed(&reservation->word);
     do {
-        if (!(old & RESERVATION_PRESENT) || reservation_tree(old) != tree)
+        if (!reservation_is_of(old, tree))
             return false;
     } while (!atomic_compare_swap(&reservation->word, &old, old + frames));
     return true;
@@ -52,8 +37,8 @@ static void give_back(struct frame_allocator *allocator, struct frame_reservatio
         frame_tree_give(allocator, tree, frames);
 }
 
-/* The reservation gets a new word; the tree that it had is open to all again. moves_lock is held.
- */
+/* The reservation gets a new word. Its old tree gets the free frames back and is not reserved any
+ * more. moves_lock is held. */
 static void reservation_replace(struct frame_allocator *allocator,
                                 struct frame_reservation *reservation, uint64_t word)
 {
@@ -70,7 +55,8 @@ static void reservation_replace(struct frame_allocator *allocator,
 
 /* ---- trees ---- */
 
-/* Takes all from a tree whose other flags are `flags`; the count taken, 0 where they differ. */
+/* Takes all frames off a tree with these flags, if they are at least `at_least`; returns how many.
+ */
 static size_t tree_take_all(uint32_t *entry, uint32_t flags, uint32_t new_flags, size_t at_least)
 {
     uint32_t old = atomic_load_relaxed(entry);
@@ -96,15 +82,14 @@ void frame_tree_give(struct frame_allocator *allocator, size_t tree, size_t fram
     atomic_fetch_add(&allocator->trees[tree], (uint32_t)frames);
 }
 
-/* What CPUs have reserved of this tree goes to the tree's entry, where all can see it. moves_lock
- * is held. */
+/* Moves what CPUs have reserved of this tree to the tree's entry, where all CPUs see it.
+ * moves_lock is held. */
 static void tree_recall(struct frame_allocator *allocator, size_t tree)
 {
     for (unsigned i = 0; i < frame_reservation_count(allocator); i++) {
         uint64_t *word = &allocator->reservations[i].word;
         uint64_t old = atomic_load_relaxed(word);
-        while ((old & RESERVATION_PRESENT) && reservation_tree(old) == tree &&
-               reservation_free(old) > 0) {
+        while (reservation_is_of(old, tree) && reservation_free(old) > 0) {
             if (atomic_compare_swap(word, &old, reservation_word(tree, 0))) {
                 frame_tree_give(allocator, tree, reservation_free(old));
                 break;
@@ -137,7 +122,7 @@ bool frame_tree_take(struct frame_allocator *allocator, size_t tree, size_t fram
 
 /* ---- children ---- */
 
-/* One child; its number was not yet taken from. NO_FRAME: too little room, or no aligned run. */
+/* Claims frames in one child. NO_FRAME: too few are free, or no aligned run is. */
 static size_t claim_in_child(struct frame_allocator *allocator, size_t child, unsigned order)
 {
     child_entry *entry = &allocator->children[child];
@@ -152,7 +137,7 @@ static size_t claim_in_child(struct frame_allocator *allocator, size_t child, un
     return NO_FRAME;
 }
 
-/* All children of a tree, from `hint` on: the broken ones, or the whole ones. */
+/* Searches all children of a tree from `hint` on: either the broken or the whole ones. */
 static size_t claim_in_children(struct frame_allocator *allocator, size_t tree, size_t hint,
                                 unsigned order, bool whole)
 {
@@ -169,13 +154,19 @@ static size_t claim_in_children(struct frame_allocator *allocator, size_t tree, 
 }
 
 /*
- * Frames whose number was taken off `tree`. A single frame is there for certain, but while others
- * claim and undo larger orders it may be behind the search: so it is looked for again.
+ * Rounds of a search for one frame whose number was taken off the tree. The frame exists, but
+ * another CPU that claims a larger order and undoes the claim may free it behind the search. Each
+ * failed round needs one more such undo at the right moment, so a few rounds suffice in practice;
+ * the limit keeps the search finite. After it the caller gives the number back and searches the
+ * other trees.
  */
+#define CLAIM_ROUNDS_MAX 64u
+
+/* Claims frames whose number was taken off `tree`. NO_FRAME: there is no aligned run. */
 static size_t claim_in_tree(struct frame_allocator *allocator, size_t tree, size_t hint,
                             unsigned order)
 {
-    unsigned rounds = order == 0 ? 64 : 1;
+    unsigned rounds = order == 0 ? CLAIM_ROUNDS_MAX : 1;
     for (unsigned round = 0; round < rounds; round++) {
         size_t frame = NO_FRAME;
         if (order < CHILD_SHIFT)
@@ -196,7 +187,7 @@ static size_t alloc_reserved(struct frame_allocator *allocator,
     size_t tree;
     if (!reservation_take(reservation, (size_t)1 << order, &tree))
         return NO_FRAME;
-    /* First where the last one was: no search, and what is broken already is broken further. */
+    /* First the child of the last frame: no search, and no further child is broken. */
     uint32_t hint = atomic_load_relaxed(&reservation->hint);
     size_t frame = claim_in_child(allocator, tree * QUARRY_TREE_CHILDREN + hint, order);
     if (likely(frame != NO_FRAME))
@@ -211,7 +202,7 @@ static size_t alloc_reserved(struct frame_allocator *allocator,
     return frame;
 }
 
-/* Fetches what was given back to the CPU's own tree. */
+/* Moves frames that were freed to the CPU's own tree into its reservation. */
 static size_t alloc_refetched(struct frame_allocator *allocator,
                               struct frame_reservation *reservation, unsigned order)
 {
@@ -227,7 +218,7 @@ static size_t alloc_refetched(struct frame_allocator *allocator,
     return fetched > 0 ? alloc_reserved(allocator, reservation, order) : NO_FRAME;
 }
 
-/* Reserves this tree, if nobody has it and it may have what is wanted. */
+/* Reserves this tree, if it is not reserved and has enough free frames. */
 static size_t alloc_reserving(struct frame_allocator *allocator,
                               struct frame_reservation *reservation, unsigned order, size_t tree)
 {
@@ -239,7 +230,7 @@ static size_t alloc_reserving(struct frame_allocator *allocator,
     return taken > 0 ? alloc_reserved(allocator, reservation, order) : NO_FRAME;
 }
 
-/* Any ready tree but the first: those worth it, then those that have what is wanted at all. */
+/* Any ready tree but the first: those with many free frames first, then those with enough. */
 static size_t alloc_other_tree(struct frame_allocator *allocator,
                                struct frame_reservation *reservation, unsigned order)
 {
@@ -272,8 +263,8 @@ static size_t alloc_beyond_frontier(struct frame_allocator *allocator,
 }
 
 /*
- * Without a reservation, from whichever tree has it, the first tree last. moves_lock is held, so
- * every free frame stands in a tree or in a reservation, and what is not found here is not there.
+ * Takes from any tree without reserving it, the first tree last. moves_lock is held, so each free
+ * frame is counted in a tree or in a reservation, and this search sees all of them.
  */
 static size_t search_all_trees(struct frame_allocator *allocator, unsigned order)
 {
@@ -329,7 +320,7 @@ size_t frame_allocator_alloc(struct frame_allocator *allocator, unsigned cpu, un
 
 /* ---- giving back ---- */
 
-void frame_check_owned(const struct frame_allocator *allocator, size_t first, size_t count)
+static void check_owned(const struct frame_allocator *allocator, size_t first, size_t count)
 {
     size_t tree = first / TREE_FRAMES;
     bool owned = first != NO_FRAME && tree < atomic_load_acquire(&allocator->frontier);
@@ -370,7 +361,7 @@ void frame_allocator_free(struct frame_allocator *allocator, unsigned cpu, size_
     size_t count = (size_t)1 << order;
     CHECK(frame % count == 0, "quarry: bad free of %zu frames at %#zx: not aligned to their size",
           count, frame << FRAME_SHIFT);
-    frame_check_owned(allocator, frame, count);
+    check_owned(allocator, frame, count);
     if (order == CHILD_SHIFT)
         free_huge(allocator, frame);
     else
@@ -388,7 +379,7 @@ void frame_allocator_split(struct frame_allocator *allocator, size_t first)
 
 static void free_piece(struct frame_allocator *allocator, size_t first, size_t count)
 {
-    frame_check_owned(allocator, first, count);
+    check_owned(allocator, first, count);
     child_entry entry = atomic_load_relaxed(&allocator->children[first >> CHILD_SHIFT]);
     if ((entry & CHILD_HUGE) && count == CHILD_FRAMES)
         free_huge(allocator, first);
@@ -401,7 +392,7 @@ void frame_allocator_free_range(struct frame_allocator *allocator, unsigned cpu,
 {
     size_t end = first + count;
     while (first < end) {
-        size_t piece = min_u64(end, round_up(first + 1, CHILD_FRAMES)) - first;
+        size_t piece = frames_in_child(first, end);
         free_piece(allocator, first, piece);
         unsigned order = piece == CHILD_FRAMES ? CHILD_SHIFT : 0;
         give_back(allocator, reservation_of(allocator, cpu, order), first / TREE_FRAMES, piece);

@@ -77,6 +77,26 @@ struct frame_reservation {
 
 #define RESERVATION_PRESENT ((uint64_t)1 << 63)
 
+static inline uint64_t reservation_word(size_t tree, size_t frames)
+{
+    return RESERVATION_PRESENT | (uint64_t)tree << 32 | frames;
+}
+
+static inline size_t reservation_tree(uint64_t word)
+{
+    return (word & ~RESERVATION_PRESENT) >> 32;
+}
+
+static inline size_t reservation_free(uint64_t word)
+{
+    return (uint32_t)word;
+}
+
+static inline bool reservation_is_of(uint64_t word, size_t tree)
+{
+    return (word & RESERVATION_PRESENT) && reservation_tree(word) == tree;
+}
+
 /* One for orders below 9, one for huge frames. */
 #define RESERVATIONS_PER_CPU 2u
 
@@ -164,8 +184,5 @@ void frame_tree_give(struct frame_allocator *allocator, size_t tree, size_t fram
 
 /* Makes the next tree with memory ready; false when there is none. */
 bool frame_frontier_advance(struct frame_allocator *allocator);
-
-/* Stops unless [first, first + count) are ready frames of ours, in one child. */
-void frame_check_owned(const struct frame_allocator *allocator, size_t first, size_t count);
 
 #endif

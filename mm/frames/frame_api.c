@@ -1,36 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* The public face of the one frame allocator that owns the machine; see quarry/frame.h. */
-#include "mm/api/layout.h"
+/*
+ * The public functions for frames; see quarry/frame.h.
+ *
+ * A request goes to the CPU's frame cache (order 0), to the allocator, and then to `reclaim` as
+ * long as that frees something.
+ */
 #include <quarry/frame.h>
 
 #include "lib/atomic.h"
 #include "lib/check.h"
-#include "mm/frames/frame_api.h"
 #include "mm/frames/frame_cache.h"
+#include "mm/frames/frames.h"
 
-_Static_assert(QUARRY_FRAME_BYTES == FRAME_BYTES, "the API's frame is ours");
-_Static_assert(QUARRY_ORDER_HUGE == CHILD_SHIFT, "the API's huge frame is a child");
-
-struct frames frames;
+_Static_assert(QUARRY_FRAME_BYTES == FRAME_BYTES, "a public frame is a frame");
+_Static_assert(QUARRY_ORDER_HUGE == CHILD_SHIFT, "a public huge frame is a child");
 
 /* Unless the port has quarry_frame_alloc() and quarry_frame_free() in assembly. */
 #define FRAME_FAST_PATH_IN_C (QUARRY_HARDEN || !QUARRY_PORT_HAS_FAST_PATH)
-
-_Static_assert(offsetof(struct frames, last_frame) == LAYOUT_FRAMES_LAST, "mm/api/layout.h");
-_Static_assert(FRAME_MAGAZINE == LAYOUT_FRAME_MAGAZINE, "mm/api/layout.h");
 
 static uint64_t try_alloc(unsigned order)
 {
     if (order == 0)
         return frame_cache_alloc_missed();
     if (order <= QUARRY_ORDER_HUGE)
-        return frame_allocator_alloc(&frames.allocator, quarry_port_cpu_number(), order)
-               << FRAME_SHIFT;
+        return frames_alloc(frame_node_here(), order) << FRAME_SHIFT;
     size_t count = (size_t)1 << order;
-    return frame_allocator_alloc_range(&frames.allocator, count, count, 0) << FRAME_SHIFT;
+    return frames_alloc_range(frame_node_here(), count, count, 0) << FRAME_SHIFT;
 }
 
-/* Whether asking again may help: the heap had idle memory and has given some of it back. */
+/* Whether the heap freed memory, so that a second try may succeed. */
 static bool reclaimed(size_t run)
 {
     return frames.reclaim != NULL && frames.reclaim(run) > 0;
@@ -58,10 +56,10 @@ uint64_t quarry_frame_alloc(unsigned order)
 }
 #endif
 
-/* Stops where `physical` is no frame's address. */
+/* Stops unless `physical` is the address of the first of `count` frames. */
 static size_t frame_of(uint64_t physical, size_t count)
 {
-    size_t end_frame = frames.allocator.child_count << CHILD_SHIFT;
+    size_t end_frame = frames.last_frame + 1;
     bool sane = physical % FRAME_BYTES == 0 && count <= end_frame &&
                 physical >> FRAME_SHIFT <= end_frame - count;
     CHECK(sane, "quarry: bad free of %zu frames at %#lx: no such frames", count,
@@ -81,11 +79,11 @@ __attribute__((__noinline__)) void frame_free_slow(uint64_t physical, unsigned o
     if (order == 0 && frame_cache_is_there())
         frame_cache_free_missed(physical);
     else
-        frame_allocator_free(&frames.allocator, quarry_port_cpu_number(), frame, order);
+        frames_free(frame, order);
 }
 
 #if FRAME_FAST_PATH_IN_C
-/* Nothing but what is surely the address of a frame enters the cache. */
+/* Only the address of a frame may enter the cache. */
 static bool may_be_cached(uint64_t physical)
 {
     return physical % FRAME_BYTES == 0 && (physical >> FRAME_SHIFT) - 1 < frames.last_frame;
@@ -109,36 +107,34 @@ uint64_t quarry_frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t b
     if (!sane || (below_bytes != 0 && below_bytes < 2 * FRAME_BYTES))
         return 0;
     size_t limit = below_bytes >> FRAME_SHIFT;
-    size_t first = frame_allocator_alloc_range(&frames.allocator, count, align, limit);
+    size_t first = frames_alloc_range(frame_node_here(), count, align, limit);
     while (first == NO_FRAME && reclaimed(count))
-        first = frame_allocator_alloc_range(&frames.allocator, count, align, limit);
+        first = frames_alloc_range(frame_node_here(), count, align, limit);
     return first << FRAME_SHIFT;
 }
 
 void quarry_frame_free_range(uint64_t physical, size_t count)
 {
-    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(),
-                               frame_of(physical, count), count);
-}
-
-void frames_give_range(size_t first, size_t count, bool retire)
-{
-    if (retire && frames.memory_idle != NULL)
-        frames.memory_idle(frame_address(first), count * FRAME_BYTES);
-    frame_allocator_free_range(&frames.allocator, quarry_port_cpu_number(), first, count);
+    frames_free_range(frame_of(physical, count), count);
 }
 
 size_t quarry_frame_free_count(void)
 {
-    return frame_allocator_free_count(&frames.allocator) + frame_caches_held();
+    size_t count = frame_caches_held();
+    for (unsigned node = 0; node < FRAME_NODES; node++)
+        count += frame_allocator_free_count(&frames.nodes[node].allocator);
+    return count;
 }
 
 size_t quarry_frame_total_count(void)
 {
-    return atomic_load_relaxed(&frames.allocator.total_frames);
+    size_t count = 0;
+    for (unsigned node = 0; node < FRAME_NODES; node++)
+        count += atomic_load_relaxed(&frames.nodes[node].allocator.total_frames);
+    return count;
 }
 
 size_t quarry_frame_reclaim_boot_memory(void)
 {
-    return frame_allocator_reclaim(&frames.allocator, &frames.map);
+    return frame_allocator_reclaim(&frames.nodes[0].allocator, &frames.map);
 }

@@ -14,12 +14,6 @@
 
 /* ---- claiming exact frames ---- */
 
-/* The piece of [first, end) in the child of `first`. */
-static size_t piece_in_child(size_t first, size_t end)
-{
-    return min_u64(end, round_up(first + 1, CHILD_FRAMES)) - first;
-}
-
 static bool claim_in_entry_and_bits(struct frame_allocator *allocator, size_t first, size_t count)
 {
     size_t child = first >> CHILD_SHIFT;
@@ -57,8 +51,8 @@ static size_t claim_run(struct frame_allocator *allocator, size_t first, size_t 
 {
     size_t end = first + count;
     size_t at = first;
-    while (at < end && claim_piece(allocator, at, piece_in_child(at, end)))
-        at += piece_in_child(at, end);
+    while (at < end && claim_piece(allocator, at, frames_in_child(at, end)))
+        at += frames_in_child(at, end);
     if (at < end && at > first)
         frame_allocator_free_range(allocator, quarry_port_cpu_number(), first, at - first);
     return at;

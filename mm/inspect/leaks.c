@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lives since a mark, by who allocated it: level 2 of hardening.
+ * Leaks: what was allocated since a mark and is still live, by the place that allocated it. Level 2
+ * of hardening.
  *
- * Each object's record has the mark that was current when it was allocated. The report walks every
- * page of every arena by the page map, so it needs no list of objects, and adds each live object to
- * the entry of its caller. Few callers have most of the memory, so the entries are searched one
- * after the other, in the order of their coming.
+ * Each object's record has the mark that was current when it was allocated. The report walks over
+ * the heap and adds each live object to the entry of its caller. Few callers have most of the
+ * memory, so the entries are searched one after the other, in the order in which they were found.
  */
 #include <quarry/guard.h>
 
 #include "mm/debug/harden.h"
-#include "mm/pages/arena.h"
-#include "mm/pages/span.h"
+#include "mm/inspect/walk.h"
 
 #if QUARRY_HARDEN >= 2
 
@@ -29,7 +28,7 @@ static struct quarry_leak *entry_of(struct collection *collection, const void *c
             return &collection->leaks[i];
     if (collection->count == collection->capacity) {
         struct quarry_leak *last = &collection->leaks[collection->capacity - 1];
-        last->allocated_by = NULL; /* from now on it stands for several */
+        last->allocated_by = NULL; /* the entry of all further callers */
         return last;
     }
     struct quarry_leak *entry = &collection->leaks[collection->count++];
@@ -46,13 +45,16 @@ static void add_object(struct collection *collection, const struct object_record
     entry->bytes += record->bytes;
 }
 
-static void add_span(struct collection *collection, struct span *span)
+static void visit_span(void *context, struct span *span)
 {
-    if (span->size_class == 0)
-        add_object(collection, span_record(span, 0));
-    for (unsigned slot = 0; slot < span->slots; slot++)
-        if (span_slot_is_live(span, slot))
-            add_object(collection, span_record(span, slot));
+    if (span->kind == SPAN_LARGE)
+        add_object(context, span_record(span, 0));
+}
+
+static void visit_slot(void *context, struct span *span, unsigned slot)
+{
+    if (span_slot_is_live(span, slot))
+        add_object(context, span_record(span, slot));
 }
 
 /* Most bytes first. There are few entries. */
@@ -83,12 +85,9 @@ size_t quarry_leak_report(size_t mark, struct quarry_leak *leaks, size_t capacit
     size_t count = 0;
 #if QUARRY_HARDEN >= 2
     struct collection collection = {.mark = mark, .leaks = leaks, .capacity = capacity};
-    for (size_t page = 0; capacity > 0 && page < page_map.bound;) {
-        struct span *span = arena_span(page);
-        if (span != NULL)
-            add_span(&collection, span);
-        page = span != NULL ? span->first_page + span->pages : page + 1;
-    }
+    const struct heap_visitor visitor = {visit_span, visit_slot, &collection};
+    if (capacity > 0)
+        heap_walk(&visitor);
     count = collection.count;
     sort(leaks, count);
 #else

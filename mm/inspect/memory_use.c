@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a window of memory is used for, from the two tables that say so for any address at any
- * moment: the frame allocator's count of each 2 MiB, and the page map's byte of each page. Both lie
- * in boot memory, so they are there to be read even while quarry_init() makes them anew.
+ * What a 2 MiB block of memory is used for, from the two tables that know it for any address at any
+ * moment: the frame allocator's count of the block, and the page map's cache id of each page. Both
+ * are in boot memory, so they can be read even while quarry_init() builds them.
  */
-#include <quarry/report.h>
+#include <quarry/stats.h>
 
-#include "mm/frames/frame_api.h"
-#include "mm/frames/frame_child.h"
+#include "mm/frames/frames.h"
 #include "mm/pages/page_map.h"
-
-/* Of a tree that was never used all frames are free that there are: said to be all. */
-static unsigned free_frames(size_t child)
-{
-    const struct frame_allocator *allocator = &frames.allocator;
-    if (child >= allocator->child_count)
-        return 0;
-    if (child / QUARRY_TREE_CHILDREN >= atomic_load_acquire(&allocator->frontier))
-        return CHILD_FRAMES;
-    return child_free(atomic_load_relaxed(&allocator->children[child]));
-}
 
 static unsigned small_frames(size_t first_page)
 {
@@ -33,9 +21,9 @@ static unsigned small_frames(size_t first_page)
 
 struct quarry_memory_use quarry_memory_use(uint64_t physical)
 {
-    size_t child = physical / ARENA_BYTES;
+    size_t first_page = physical / ARENA_BYTES * ARENA_PAGES;
     return (struct quarry_memory_use){
-        .free_frames = free_frames(child),
-        .small_frames = small_frames(child * ARENA_PAGES),
+        .free_frames = frames_free_in_block(first_page),
+        .small_frames = small_frames(first_page),
     };
 }

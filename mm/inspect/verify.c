@@ -1,17 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The whole heap against itself: each structure checks its own invariants, and then the sums that
- * must hold between them. It stands above all parts of mm/, for it looks into each.
+ * The whole heap compared with itself: each structure checks its own invariants, each span is
+ * checked by its kind, and then the sums that must hold between them.
  */
+#include <quarry/quarry.h>
+
 #include "lib/check.h"
-#include "mm/api/heap.h"
 #include "mm/debug/misuse.h"
-#include "mm/frames/frame_api.h"
 #include "mm/frames/frame_cache.h"
+#include "mm/inspect/walk.h"
 #include "mm/objects/central_list.h"
 #include "mm/objects/cpu_cache.h"
+#include "mm/pages/object_kind.h"
 #include "mm/pages/page_heap.h"
-#include "mm/pages/span.h"
+
+static void verify_span(void *context, struct span *span)
+{
+    (void)context;
+    object_kind_of(span)->verify(span);
+}
+
+/* Each object in a magazine must be an allocated slot of the magazine's id. */
+static void verify_cached_objects(const struct cpu_cache *cache, unsigned cache_id)
+{
+    for (size_t i = 0; i < cpu_cache_held(cache, cache_id); i++) {
+        const void *object = *(*cpu_cache_top(cache, cache_id) - i);
+        struct span *span = span_of_address(object);
+        if (span == NULL || span->cache_id != cache_id ||
+            span_slot_of(span, object) == span->slots ||
+            !span_slot_used(span, span_slot_of(span, object)))
+            misuse_stop("free (found in a CPU's cache)", object, span);
+    }
+}
+
+static void verify_cpus(void)
+{
+    for (unsigned cpu = 0; cpu < cpu_cache_count(); cpu++) {
+        const struct cpu_cache *cache = cpu_cache_of(cpu);
+        cpu_cache_verify(cache);
+        for (unsigned id = 1; id < cache_id_count(); id++)
+            verify_cached_objects(cache, id);
+    }
+}
 
 static void verify_sums(void)
 {
@@ -29,32 +59,16 @@ static void verify_sums(void)
           stats.frames_free, stats.frames_total);
 }
 
-/* Every object in a CPU's stack must be a slot of that class, handed out. */
-static void verify_cached_objects(const struct cpu_cache *cache, unsigned size_class)
-{
-    for (size_t i = 0; i < cpu_cache_held(cache, size_class); i++) {
-        const void *object = *(cache->block->top[size_class] - i);
-        const struct span *span = span_of_address(object);
-        if (span == NULL || span->size_class != size_class ||
-            span_slot_of(span, object) == span->slots ||
-            !span_slot_used(span, span_slot_of(span, object)))
-            misuse_stop("free (found in a CPU's cache)", object);
-    }
-}
-
 void quarry_verify(void)
 {
-    frame_allocator_verify(&frames.allocator);
+    frames_verify();
     frame_caches_verify();
-    page_heap_verify();
+    for (unsigned node = 0; node < FRAME_NODES; node++)
+        page_heap_verify(&page_heaps[node]);
     span_verify_pools();
-    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
-        central_list_verify(i);
-    for (unsigned cpu = 0; cpu < cpu_cache_count(); cpu++) {
-        const struct cpu_cache *cache = cpu_cache_of(cpu);
-        cpu_cache_verify(cache);
-        for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
-            verify_cached_objects(cache, i);
-    }
+    heap_walk(&(const struct heap_visitor){.span = verify_span});
+    for (unsigned id = 1; id < cache_id_count(); id++)
+        central_list_verify(id);
+    verify_cpus();
     verify_sums();
 }

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Large objects; see large.h. */
+/* The operations of large objects; see large.h. */
 #include "mm/kinds/large.h"
 
 #include "lib/atomic.h"
-#include "lib/bits.h"
 #include "mm/debug/harden.h"
 #include "mm/debug/misuse.h"
-#include "mm/pages/span.h"
+#include "mm/objects/size_class.h"
 
-/* Sums over all live large objects; atomic. */
-static struct large_stats live;
-
-void large_init(void)
-{
-    live = (struct large_stats){0};
-}
+static struct large_stats live; /* atomic */
 
 struct large_stats large_stats(void)
 {
@@ -22,61 +15,90 @@ struct large_stats large_stats(void)
                                 atomic_load_relaxed(&live.pages)};
 }
 
-/* From level 1 of hardening on there is room for a canary behind the object. */
+/* From level 1 of hardening on the last page has room for a canary. */
 static size_t pages_for(size_t bytes)
 {
     size_t pages = divide_up(bytes, FRAME_BYTES);
     return pages + (pages * FRAME_BYTES < bytes + HARDEN_TAIL_BYTES);
 }
 
-void *large_alloc(size_t bytes, size_t alignment, const void *caller)
+void *large_alloc(const struct object_request *request)
 {
-    size_t pages = pages_for(bytes);
+    size_t pages = pages_for(request->bytes);
     if (pages > page_map.capacity)
         return NULL;
-    struct span *span = span_create_large(pages, max_u64(alignment >> FRAME_SHIFT, 1));
+    struct span *span = span_create_large(pages, max_u64(request->alignment >> FRAME_SHIFT, 1));
     if (span == NULL)
         return NULL;
     atomic_fetch_add(&live.objects, 1);
     atomic_fetch_add(&live.pages, pages);
-    harden_hand_out_large(span, bytes, caller);
+    harden_on_alloc_large(span, request->bytes, request->caller);
     return (void *)span_address(span);
 }
 
-struct span *large_span(const char *operation, const void *object)
+static void check_live(struct span *span, const void *object, const char *operation)
 {
-    struct span *span = span_of_address(object);
-    bool lives = span != NULL && span->size_class == 0 && span_address(span) == (uintptr_t)object &&
-                 atomic_load_relaxed(&span->list) == SPAN_LARGE;
-    if (unlikely(!lives))
-        misuse_stop(operation, object);
-    return span;
+    bool live_start = span_address(span) == (uintptr_t)object &&
+                      atomic_load_relaxed(&span->state) == SPAN_ALLOCATED;
+    if (unlikely(!live_start))
+        misuse_stop(operation, object, span);
 }
 
-void large_free(void *object, const void *caller)
+static void free_large(struct span *span, void *object, const void *caller)
 {
-    struct span *span = large_span("free", object);
-    /* Of two CPUs that free the same object, one gets no further than this. */
-    if (unlikely(atomic_exchange(&span->list, SPAN_ON_NO_LIST) != SPAN_LARGE))
-        misuse_stop("free", object);
-    harden_take_back_large("free", span, caller);
+    /* If two CPUs free the same object, only one of them gets past this. */
+    if (unlikely(span_address(span) != (uintptr_t)object ||
+                 atomic_exchange(&span->state, SPAN_UNLISTED) != SPAN_ALLOCATED))
+        misuse_stop("free", object, span);
+    harden_on_free_large(span, caller);
     atomic_fetch_sub(&live.objects, 1);
     atomic_fetch_sub(&live.pages, span->pages);
     span_destroy(span);
 }
 
-size_t large_usable_bytes(const struct span *span)
+static size_t usable_bytes(struct span *span, const void *object, const char *operation)
 {
-    return span->pages * FRAME_BYTES;
+    check_live(span, object, operation);
+    return QUARRY_HARDEN ? harden_usable_bytes_large(operation, span) : span->pages * FRAME_BYTES;
 }
 
-bool large_resize(struct span *span, size_t bytes)
+/* Below level 2 the size is known to the page. */
+static bool fits(struct span *span, const void *object, size_t bytes)
+{
+    size_t usable = usable_bytes(span, object, "sized free");
+    if (QUARRY_HARDEN >= 2)
+        return bytes == usable;
+    return size_class_for(bytes) == 0 && pages_for(bytes) == span->pages;
+}
+
+static bool resize(struct span *span, void *object, size_t bytes)
 {
     size_t old = span->pages;
-    size_t pages = max_u64(pages_for(bytes), 1);
-    if (pages > page_map.capacity || !span_resize(span, pages))
+    size_t pages = pages_for(bytes);
+    (void)object;
+    if (size_class_for(bytes) != 0 || pages > page_map.capacity || !span_resize(span, pages))
         return false;
     atomic_fetch_add(&live.pages, pages - old);
-    harden_resize((void *)span_address(span), bytes);
+    harden_on_resize_large(span, bytes);
     return true;
+}
+
+static void verify(struct span *span)
+{
+    span_verify(span);
+}
+
+static const struct object_kind large_kind = {
+    .free = free_large,
+    .usable_bytes = usable_bytes,
+    .fits = fits,
+    .resize = resize,
+    .verify = verify,
+    .report = misuse_report_large,
+};
+
+void large_init(void)
+{
+    live = (struct large_stats){0};
+    object_kind_register(SPAN_LARGE, &large_kind);
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The spans of each size class; see central_list.h. */
+/* The spans of each cache id; see central_list.h. */
 #include "mm/objects/central_list.h"
 
 #include "lib/check.h"
 #include "mm/debug/harden.h"
 #include "mm/debug/misuse.h"
 #include "mm/frames/frame.h"
-#include "mm/objects/size_class.h"
+#include "mm/objects/cache_id.h"
 #include "mm/pages/span.h"
 
-static struct central_list central_lists[SIZE_CLASS_COUNT];
+static struct central_list central_lists[CACHE_IDS];
 
 void central_lists_init(uint64_t seed)
 {
-    for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
+    for (unsigned i = 0; i < CACHE_IDS; i++) {
         struct central_list *central = &central_lists[i];
         *central = (struct central_list){0};
         spinlock_init(&central->lock, LOCK_RANK_CENTRAL_LIST);
@@ -30,19 +30,19 @@ static struct span *span_of_node(struct list *node)
     return container_of(node, struct span, link);
 }
 
-static void put_on(struct central_list *central, struct span *span, enum span_list list)
+static void set_state(struct central_list *central, struct span *span, enum span_state state)
 {
     list_remove(&span->link);
-    span->list = (uint8_t)list;
-    if (list == SPAN_PARTIAL)
+    span->state = (uint8_t)state;
+    if (state == SPAN_PARTIAL)
         list_push_front(&central->partial, &span->link);
-    else if (list == SPAN_FULL)
+    else if (state == SPAN_FULL)
         list_push_front(&central->full, &span->link);
 }
 
 static void span_join(struct central_list *central, struct span *span)
 {
-    put_on(central, span, SPAN_PARTIAL);
+    set_state(central, span, SPAN_PARTIAL);
     central->spans++;
     central->slots += span->slots;
     central->pages += span->pages;
@@ -50,7 +50,7 @@ static void span_join(struct central_list *central, struct span *span)
 
 static void span_leave(struct central_list *central, struct span *span)
 {
-    put_on(central, span, SPAN_ON_NO_LIST);
+    set_state(central, span, SPAN_UNLISTED);
     central->spans--;
     central->slots -= span->slots;
     central->pages -= span->pages;
@@ -61,43 +61,43 @@ static bool is_only_partial(const struct central_list *central)
     return central->partial.next == central->partial.previous;
 }
 
-/* ---- taking ---- */
+/* ---- allocation ---- */
 
-static size_t take_from_partial(struct central_list *central, size_t count, void *objects[])
+static size_t alloc_from_partial(struct central_list *central, size_t count, void *objects[])
 {
-    size_t taken = 0;
-    central->takings++;
-    while (taken < count && !list_is_empty(&central->partial)) {
+    size_t allocated = 0;
+    central->transactions++;
+    while (allocated < count && !list_is_empty(&central->partial)) {
         struct span *span = span_of_node(central->partial.next);
-        taken += QUARRY_HARDEN ? span_alloc_random_slots(span, &central->random, count - taken,
-                                                         objects + taken)
-                               : span_alloc_slots(span, count - taken, objects + taken);
+        allocated += QUARRY_HARDEN ? span_alloc_random_slots(span, &central->random,
+                                                             count - allocated, objects + allocated)
+                                   : span_alloc_slots(span, count - allocated, objects + allocated);
         if (span->used_slots == span->slots)
-            put_on(central, span, SPAN_FULL);
+            set_state(central, span, SPAN_FULL);
     }
-    central->used_slots += taken;
-    return taken;
+    central->used_slots += allocated;
+    return allocated;
 }
 
-/* The usual length; where no such run of pages is left, shorter, down to a single object. */
-static struct span *create_span(unsigned size_class)
+/* Of the usual length; where no such run of pages is left, shorter, down to a single object. */
+static struct span *create_span(unsigned cache_id)
 {
-    const struct size_class *class = &size_classes[size_class];
-    size_t fewest = divide_up(class->bytes, FRAME_BYTES);
+    const struct cache_shape *shape = &cache_shapes[cache_id];
+    size_t fewest = divide_up(shape->object_bytes, FRAME_BYTES);
     struct span *span = NULL;
-    for (size_t pages = class->span_pages; span == NULL; pages = max_u64(pages / 2, fewest)) {
-        span = span_create_small(size_class, class->bytes, pages);
+    for (size_t pages = shape->span_pages; span == NULL; pages = max_u64(pages / 2, fewest)) {
+        span = span_create_small(cache_id, shape->object_bytes, pages);
         if (pages == fewest)
             break;
     }
     return span;
 }
 
-static __attribute__((__noinline__)) size_t take_from_new_span(unsigned size_class, size_t count,
-                                                               void *objects[])
+static __attribute__((__noinline__)) size_t alloc_from_new_span(unsigned cache_id, size_t count,
+                                                                void *objects[])
 {
-    struct central_list *central = &central_lists[size_class];
-    struct span *span = create_span(size_class);
+    struct central_list *central = &central_lists[cache_id];
+    struct span *span = create_span(cache_id);
     if (span != NULL) {
         harden_span_created(span);
         span_publish(span);
@@ -105,56 +105,56 @@ static __attribute__((__noinline__)) size_t take_from_new_span(unsigned size_cla
     irq_state irq = spinlock_acquire(&central->lock);
     if (span != NULL)
         span_join(central, span);
-    size_t taken = take_from_partial(central, count, objects);
+    size_t allocated = alloc_from_partial(central, count, objects);
     spinlock_release(&central->lock, irq);
-    return taken;
+    return allocated;
 }
 
-size_t central_list_alloc(unsigned size_class, size_t count, void *objects[])
+size_t central_list_alloc(unsigned cache_id, size_t count, void *objects[])
 {
-    struct central_list *central = &central_lists[size_class];
+    struct central_list *central = &central_lists[cache_id];
     irq_state irq = spinlock_acquire(&central->lock);
-    size_t taken = take_from_partial(central, count, objects);
+    size_t allocated = alloc_from_partial(central, count, objects);
     spinlock_release(&central->lock, irq);
-    return taken > 0 ? taken : take_from_new_span(size_class, count, objects);
+    return allocated > 0 ? allocated : alloc_from_new_span(cache_id, count, objects);
 }
 
-/* ---- giving ---- */
+/* ---- freeing ---- */
 
-/* The span of an object that claims to be of this class; stops where it is not. */
-static struct span *checked_span(unsigned size_class, void *object, unsigned *slot)
+/* The span and slot of an object of this id; stops if it is not an allocated one. */
+static struct span *checked_span(unsigned cache_id, void *object, unsigned *slot)
 {
     struct span *span = span_of_address(object);
-    if (unlikely(span == NULL || span->size_class != size_class))
-        misuse_stop("free", object);
+    if (unlikely(span == NULL || span->cache_id != cache_id))
+        misuse_stop("free", object, span);
     *slot = span_slot_of(span, object);
     if (unlikely(*slot == span->slots || !span_slot_used(span, *slot)))
-        misuse_stop("free", object);
+        misuse_stop("free", object, span);
     return span;
 }
 
-/* Returns the span if it is now empty and to be destroyed. */
-static struct span *give_one(struct central_list *central, unsigned size_class, void *object)
+/* Returns the span if it is empty now and leaves the list. */
+static struct span *free_one(struct central_list *central, unsigned cache_id, void *object)
 {
     unsigned slot;
-    struct span *span = checked_span(size_class, object, &slot);
+    struct span *span = checked_span(cache_id, object, &slot);
     bool was_full = span->used_slots == span->slots;
     span_free_slot(span, slot);
     central->used_slots--;
     if (was_full) {
-        put_on(central, span, SPAN_PARTIAL);
+        set_state(central, span, SPAN_PARTIAL);
     } else if (span->used_slots == span->slots / 2) {
         list_remove(&span->link);
         list_push_back(&central->partial, &span->link);
     }
-    /* One empty span is kept, lest the next object need a new one; but not if it is one object. */
+    /* The only partial span is kept, unless it is a single object. */
     if (span->used_slots > 0 || (is_only_partial(central) && span->slots > 1))
         return NULL;
     span_leave(central, span);
     return span;
 }
 
-/* Spans that left the lists in one call, chained through their links. */
+/* Destroys spans that left the lists in one call, chained through their links. */
 static void destroy_all(struct list *leaving)
 {
     while (!list_is_empty(leaving)) {
@@ -164,15 +164,15 @@ static void destroy_all(struct list *leaving)
     }
 }
 
-void central_list_free(unsigned size_class, size_t count, void *const objects[])
+void central_list_free(unsigned cache_id, size_t count, void *const objects[])
 {
-    struct central_list *central = &central_lists[size_class];
+    struct central_list *central = &central_lists[cache_id];
     struct list leaving;
     list_init(&leaving);
     irq_state irq = spinlock_acquire(&central->lock);
-    central->takings++;
+    central->transactions++;
     for (size_t i = 0; i < count; i++) {
-        struct span *span = give_one(central, size_class, objects[i]);
+        struct span *span = free_one(central, cache_id, objects[i]);
         if (span != NULL)
             list_push_front(&leaving, &span->link);
     }
@@ -180,9 +180,9 @@ void central_list_free(unsigned size_class, size_t count, void *const objects[])
     destroy_all(&leaving);
 }
 
-void central_list_drain(unsigned size_class)
+void central_list_drain(unsigned cache_id)
 {
-    struct central_list *central = &central_lists[size_class];
+    struct central_list *central = &central_lists[cache_id];
     struct list leaving;
     list_init(&leaving);
     irq_state irq = spinlock_acquire(&central->lock);
@@ -199,63 +199,61 @@ void central_list_drain(unsigned size_class)
     destroy_all(&leaving);
 }
 
-void central_list_drain_if_idle(unsigned size_class)
+void central_list_drain_if_idle(unsigned cache_id)
 {
-    struct central_list *central = &central_lists[size_class];
+    struct central_list *central = &central_lists[cache_id];
     irq_state irq = spinlock_acquire(&central->lock);
-    bool idle = central->takings == central->takings_seen;
-    central->takings_seen = central->takings;
+    bool idle = central->transactions == central->transactions_seen;
+    central->transactions_seen = central->transactions;
     spinlock_release(&central->lock, irq);
     if (idle)
-        central_list_drain(size_class);
+        central_list_drain(cache_id);
 }
 
 /* ---- figures ---- */
 
-struct central_list_sums central_list_sums(unsigned size_class)
+struct central_list_sums central_list_sums(unsigned cache_id)
 {
-    struct central_list *central = &central_lists[size_class];
+    struct central_list *central = &central_lists[cache_id];
     irq_state irq = spinlock_acquire(&central->lock);
     struct central_list_sums sums = {
         .spans = central->spans,
         .slots = central->slots,
         .used_slots = central->used_slots,
         .pages = central->pages,
-        .takings = central->takings,
+        .transactions = central->transactions,
     };
     spinlock_release(&central->lock, irq);
     return sums;
 }
 
-static void add_span(struct central_list_sums *sums, struct span *span, unsigned size_class,
-                     enum span_list list)
+static void verify_listed(struct central_list_sums *sums, const struct span *span,
+                          unsigned cache_id, enum span_state state)
 {
-    span_verify(span);
-    harden_verify_span(span);
     bool full = span->used_slots == span->slots;
-    CHECK(span->list == list && full == (list == SPAN_FULL) && span->size_class == size_class,
-          "quarry: the span at %#zx, class %u, %u of %u slots used, is on list %u of %u",
-          span_address(span), span->size_class, span->used_slots, span->slots, list, size_class);
+    CHECK(span->state == state && full == (state == SPAN_FULL) && span->cache_id == cache_id,
+          "quarry: the span at %#zx, cache id %u, %u of %u slots used, is on list %u of %u",
+          span_address(span), span->cache_id, span->used_slots, span->slots, state, cache_id);
     sums->spans++;
     sums->slots += span->slots;
     sums->used_slots += span->used_slots;
     sums->pages += span->pages;
 }
 
-void central_list_verify(unsigned size_class)
+void central_list_verify(unsigned cache_id)
 {
-    struct central_list *central = &central_lists[size_class];
+    struct central_list *central = &central_lists[cache_id];
     struct central_list_sums sums = {0};
     irq_state irq = spinlock_acquire(&central->lock);
     list_for_each (node, &central->partial)
-        add_span(&sums, span_of_node(node), size_class, SPAN_PARTIAL);
+        verify_listed(&sums, span_of_node(node), cache_id, SPAN_PARTIAL);
     list_for_each (node, &central->full)
-        add_span(&sums, span_of_node(node), size_class, SPAN_FULL);
+        verify_listed(&sums, span_of_node(node), cache_id, SPAN_FULL);
     CHECK(sums.spans == central->spans && sums.slots == central->slots &&
               sums.used_slots == central->used_slots && sums.pages == central->pages,
           "quarry: central list %u counts %zu spans, %zu slots, %zu used; "
           "there are %zu, %zu, %zu",
-          size_class, central->spans, central->slots, central->used_slots, sums.spans, sums.slots,
+          cache_id, central->spans, central->slots, central->used_slots, sums.spans, sums.slots,
           sums.used_slots);
     spinlock_release(&central->lock, irq);
 }

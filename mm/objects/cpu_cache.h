@@ -1,37 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Per-CPU caches: for each CPU and size class a small stack of free objects. No lock, no atomic.
+ * Per-CPU caches: for each CPU a magazine of free objects per cache id. No lock, no atomic.
  *
- * A stack is an array between two sentinels:
+ * Hits are the port's pops and pushes on the CPU's magazines (magazine.h). All else is here:
  *
- *      bottom                    top                 bottom + capacity + 1
- *        |                        |                     |
- *        0   object ... object  object   (stale) ...  MARKER
+ *     cpu_cache_miss.c      an allocation finds the magazine empty, a free finds it full
+ *     cpu_cache_drain.c     objects leave the cache
+ *     cpu_cache_online.c    a CPU gets its cache, and loses it
  *
- * `top` points at the object that goes out next. Popping reads it: 0 means empty. Pushing reads
- * the word above: MARKER (QUARRY_MAGAZINE_END) means full. Both end in the one store to `top` that
- * commits them, and no count is kept: so whoever interrupts one of them before that store finds,
- * and leaves, a stack that is whole. The tops stand in the CPU's own block (quarry/port.h), and
- * popping and pushing are the port's: quarry_port_pop(), quarry_port_push().
+ * Capacity. A miss asks for one more batch of capacity. The capacities of all magazines of a CPU,
+ * in bytes of objects, stay within its budget. When the budget is used up, a miss takes capacity
+ * from another magazine, in turn; objects beyond the donor's new capacity are evicted to the
+ * transfer cache.
  *
- * Class 0 is the door: its stack, door[], has the 0 and directly above it the MARKER, so it is
- * always both empty and full, and whoever comes with class 0 falls through to the slow path by the
- * very test that an ordinary miss falls through by. A CPU without a cache (not yet online, or no
- * longer) has all its stacks there.
+ * Arrays. The first arrays of all plain ids stand in one area, with places for two batches each.
+ * Magazines of further ids begin at the sentinel and get an array with their first miss.
  *
- * Capacity. A stack may use only what it was granted: it stands where the MARKER stands. A miss
- * asks for one more batch. All grants of a CPU together stay within its budget in bytes; when that
- * is used up, a miss takes the grant of another class, which is asked in turn, and that class's
- * surplus objects leave with it.
- *
- * Room. All first arrays stand in one area, with places for two batches each. A stack whose grant
- * fills its array moves to one twice as long, in frames of its own: only when an allocation missed,
- * for then it is empty and nothing need be moved. When the cache is drained, or the class has given
- * its grant away, it moves back.
- *
- * Who owns a cache: its CPU. No other CPU touches it, but for `drain_asked`, and for
- * cpu_cache_adopt() when the CPU is dead. All here but pop and push masks interrupts first, then
- * looks which CPU this is.
+ * Owner of a cache: its CPU, with interrupts off. Each function here masks them and then finds out
+ * which CPU runs it. Other CPUs touch nothing but `drain_requested`, unless the CPU does not run
+ * any more and is reaped.
  */
 #ifndef MM_OBJECTS_CPU_CACHE_H
 #define MM_OBJECTS_CPU_CACHE_H
@@ -44,78 +31,112 @@
 
 #include <quarry_arch.h>
 
-#include "mm/objects/size_class.h"
+#include "mm/objects/cache_id.h"
+#include "mm/objects/magazine.h"
+#include "mm/objects/quarantine.h"
+
+/* For the scavenger: whether a magazine's top moved in the last steps. */
+struct idle_watch {
+    void **top_seen;
+    uint8_t idle_steps;
+};
 
 /*
- * Equation: granted_bytes = sum over classes of capacity * object size <= budget_bytes.
+ * Equation: granted_bytes = sum over ids of capacity * object size <= budget_bytes.
  * `online` and `area` change only in cpu_cache_open() and cpu_cache_close().
  */
 struct cpu_cache {
-    struct quarry_cpu *block; /* where the tops are; NULL until it is online for the first time */
-    void *door[2];
-    void **area; /* the first arrays: SIZE_CLASS_STACK_WORDS words; NULL while offline */
+    struct quarry_cpu *block; /* where the tops are; NULL until the CPU was online once */
+    void *sentinel[MAGAZINE_SENTINELS];
+    void **area; /* the first arrays of the plain ids; NULL while offline */
     uint32_t cpu;
     bool online;
-    bool drain_asked;                     /* atomic: set by any CPU, cleared by this one */
-    uint8_t next_donor;                   /* the class that gives up capacity next */
-    void **bottom[SIZE_CLASS_COUNT];      /* each stack's array; all here is valid while online */
-    uint16_t room[SIZE_CLASS_COUNT];      /* places in it, between the sentinels */
-    uint16_t capacity[SIZE_CLASS_COUNT];  /* places that it may use; at most `room` */
-    void **top_seen[QUARRY_MAGAZINES];    /* at the last step of the scavenger */
-    uint8_t idle_steps[QUARRY_MAGAZINES]; /* in which the stack's top was the same */
+    bool drain_requested; /* atomic: set by any CPU, cleared by this one */
+    uint16_t next_donor;  /* the id that loses capacity next */
     size_t budget_bytes;
     size_t granted_bytes;
-#if QUARRY_HARDEN
-    void *quarantine[QUARRY_QUARANTINE_OBJECTS]; /* quarantine.h */
-    unsigned quarantine_next;                    /* the oldest */
-#endif
+    struct magazine magazines[CACHE_IDS]; /* valid while online */
+    struct idle_watch watches[QUARRY_MAGAZINES];
+    struct quarantine quarantine;
 } __attribute__((__aligned__(64)));
 
-/* This CPU's; NULL if it was never online. Interrupts are off, or it is only looked at. */
+/* This CPU's cache; NULL if it was never online. Interrupts are off, or a stale answer is harmless.
+ */
 static inline struct cpu_cache *cpu_cache_here(void)
 {
     return quarry_port_cpu()->cache;
 }
 
-/* ---- misses ---- */
+static inline void ***cpu_cache_top(const struct cpu_cache *cache, unsigned cache_id)
+{
+    return &cache->block->top[cache_id];
+}
 
-/* One object of a class from 1 on; NULL when memory is gone. Fills the stack with a batch. */
-void *cpu_cache_alloc_missed(unsigned size_class);
+/* The array that the magazine begins with: the sentinel for an id that is not plain. */
+static inline void **cpu_cache_first_array(struct cpu_cache *cache, unsigned cache_id)
+{
+    return cache_id < SIZE_CLASS_COUNT ? cache->area + cache_shapes[cache_id].first_place
+                                       : cache->sentinel;
+}
 
-/* Frees an object whose class's stack was full. Sends a batch on its way. */
-void cpu_cache_free_missed(unsigned size_class, void *object);
+/* ---- cpu_cache_miss.c ---- */
 
-/* ---- the caches as a whole ---- */
+/* One object of an id from 1 on, and a batch into the magazine; NULL when memory is gone. */
+void *cpu_cache_alloc_missed(unsigned cache_id);
+
+/* Frees an object whose magazine was full. A batch goes to the transfer cache. */
+void cpu_cache_free_missed(unsigned cache_id, void *object);
+
+/* ---- cpu_cache_drain.c ---- */
+
+/* The capacity of a magazine, which holds no more objects than that; keeps the equation. */
+void cpu_cache_set_capacity(struct cpu_cache *cache, unsigned cache_id, size_t capacity);
+
+/* Moves an empty magazine to its first array, with no more capacity than that has. */
+void cpu_cache_shrink(struct cpu_cache *cache, unsigned cache_id);
+
+/* Frees all objects of a cache to the central lists, and its single frames, whose number it
+ * returns, to the frame allocator. The cache is this CPU's with interrupts off, or a CPU's that
+ * does not run. */
+size_t cpu_cache_drain(struct cpu_cache *cache);
+
+/* The same for this CPU's cache, if it has one. */
+size_t cpu_cache_drain_own(void);
+
+/* The same, if another CPU has requested it. This CPU was online once. */
+void cpu_cache_drain_if_requested(void);
+
+/* A step of the scavenger: drains the magazines of this CPU that did not move for some steps. */
+void cpu_cache_drain_idle(void);
+
+/* Frees an object into the quarantine; returns the object that leaves it, or NULL. */
+void *cpu_cache_quarantine(void *object);
+
+/* Objects of an id that a cache holds. Exact while its CPU is not inside Quarry. */
+size_t cpu_cache_held(const struct cpu_cache *cache, unsigned cache_id);
+
+/* ---- cpu_cache_online.c ---- */
 
 struct boot_memory;
 
 size_t cpu_caches_boot_bytes(unsigned cpus);
 void cpu_caches_init(struct boot_memory *boot, unsigned cpus);
 
-/* Every CPU's share of a memory of this size. */
+/* Sets each CPU's budget: its share of a memory of this size. */
 void cpu_caches_set_budget(size_t memory_bytes);
 
 unsigned cpu_cache_count(void);
 struct cpu_cache *cpu_cache_of(unsigned cpu);
 
-/* Makes it the cache of the CPU that runs this, with all stacks at the door. Interrupts are off. */
+/* Makes it the cache of this CPU, with all magazines at the sentinel. Interrupts are off. */
 void cpu_cache_bind(struct cpu_cache *cache);
 
-/* Gives the cache its stacks, empty. False when there is no memory. */
+/* Gives the cache its magazines, empty. False: no memory. */
 bool cpu_cache_open(struct cpu_cache *cache);
 
-/* Empties the cache and takes the stacks away; the cache is this CPU's, or a dead one's. */
+/* Drains the cache and takes its magazines away. It is this CPU's, or of a CPU that does not run.
+ */
 void cpu_cache_close(struct cpu_cache *cache);
-
-/* Sends all that this CPU's cache holds to the central lists, and its single frames, whose number
- * it returns, to the frame allocator. */
-size_t cpu_cache_drain_own(void);
-
-/* A step of the scavenger: the CPU's stacks that have not moved for some steps are drained. */
-void cpu_cache_drain_if_idle(void);
-
-/* Objects of a class that a cache holds. Exact while its CPU is not inside Quarry. */
-size_t cpu_cache_held(const struct cpu_cache *cache, unsigned size_class);
 
 void cpu_cache_verify(const struct cpu_cache *cache);
 

@@ -1,54 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* Freed objects wait; see quarantine.h. */
+/* The ring of freed objects; see quarantine.h. */
 #include "mm/objects/quarantine.h"
 
-#include "lib/spinlock.h"
+#if QUARRY_HARDEN
+
 #include "mm/objects/central_list.h"
 #include "mm/pages/page_map.h"
 
-#if QUARRY_HARDEN
-void *quarantine_exchange(void *object)
+void *quarantine_exchange(struct quarantine *quarantine, void *object)
 {
-    if (size_classes[page_map_cache_id(object)].bytes > QUARRY_QUARANTINE_BYTES_MAX)
-        return object;
-    irq_state irq = quarry_port_irq_save();
-    struct cpu_cache *cache = cpu_cache_here();
-    void *oldest = object;
-    if (cache->online) { /* else nobody would drain it */
-        void **place = &cache->quarantine[cache->quarantine_next];
-        cache->quarantine_next = (cache->quarantine_next + 1) % QUARRY_QUARANTINE_OBJECTS;
-        oldest = *place;
-        *place = object;
-    }
-    quarry_port_irq_restore(irq);
+    void **place = &quarantine->objects[quarantine->next];
+    quarantine->next = (quarantine->next + 1) % QUARRY_QUARANTINE_OBJECTS;
+    void *oldest = *place;
+    *place = object;
     return oldest;
 }
-#endif
 
-void quarantine_drain(struct cpu_cache *cache)
+void quarantine_drain(struct quarantine *quarantine)
 {
-#if QUARRY_HARDEN
     for (unsigned i = 0; i < QUARRY_QUARANTINE_OBJECTS; i++) {
-        void *object = cache->quarantine[i];
-        cache->quarantine[i] = NULL;
+        void *object = quarantine->objects[i];
+        quarantine->objects[i] = NULL;
         if (object != NULL)
             central_list_free(page_map_cache_id(object), 1, &object);
     }
-#else
-    (void)cache;
-#endif
 }
 
-size_t quarantine_held(const struct cpu_cache *cache, unsigned size_class)
+size_t quarantine_held(const struct quarantine *quarantine, unsigned cache_id)
 {
     size_t held = 0;
-#if QUARRY_HARDEN
     for (unsigned i = 0; i < QUARRY_QUARANTINE_OBJECTS; i++) {
-        const void *object = cache->quarantine[i];
-        held += object != NULL && page_map_cache_id(object) == size_class;
+        const void *object = quarantine->objects[i];
+        held += object != NULL && page_map_cache_id(object) == cache_id;
     }
-#else
-    (void)cache, (void)size_class;
-#endif
     return held;
 }
+
+#endif

@@ -17,14 +17,17 @@ importance,
 """
 
 import pathlib
+import re
 import sys
 
 PAGE = 4096
 LARGEST = 1 << 20
 LOOKUP_LARGEST = 32768
 SPAN_PAGES_MAX = 32
-DESCRIPTOR_HEAD = 48
-DESCRIPTOR_SLOTS = (512, 1024, 4096)
+SPAN_H = pathlib.Path(__file__).parents[1] / "pages" / "span.h"
+DESCRIPTOR_SLOTS = tuple(int(re.search(rf"SPAN_SLOTS_{name} (\d+)u", SPAN_H.read_text())[1])
+                         for name in ("SHORT", "MEDIUM", "MAX"))
+DESCRIPTOR_HEAD = 48  # sizeof(struct span) at level 0
 DESCRIPTOR_PER_MILLE = {8: 20, 16: 10, 24: 7, 32: 6}
 HEADER = pathlib.Path(__file__).with_name("size_class_table.h")
 
@@ -61,37 +64,18 @@ def span_pages(size):
     raise ValueError(f"no span length for {size} bytes")
 
 
-def batch(size):
-    """Objects moved at a time: 32 KiB of them, but 2 to 32; of those that have a span each, one."""
-    return max(2, min(32, 32768 // size)) if size <= LOOKUP_LARGEST else 1
-
-
-def cache_slots(size):
-    """Objects that a CPU may cache at most: 4 MiB of them, up to what three doublings of a page hold."""
-    return max(2 * batch(size), min(2046, 4 * 1024 * 1024 // size))
-
-
-def first_slots(size):
-    """Places in the first array of a CPU's stack; when they will not do, it moves to a longer one."""
-    return 2 * batch(size)
-
-
 def rows():
-    offset = 2  # class 0, the door: its two sentinels
     previous = 0
     for index, size in enumerate(sizes(), start=1):
         pages = span_pages(size)
         span = pages * PAGE
         slots = span // size
-        row = dict(index=index, size=size, pages=pages, slots=slots, batch=batch(size),
-                   cache=cache_slots(size), first=first_slots(size), offset=offset,
+        row = dict(index=index, size=size, pages=pages, slots=slots,
                    tail=100 * (span - slots * size) / span,
                    worst=100 * (size - previous - 1) / (previous + 1),
                    descriptor=100 * descriptor_bytes(slots) / span)
-        offset += row["first"] + 2
         previous = size
         yield row
-    yield offset
 
 
 def lookup(classes, largest, unit):
@@ -113,30 +97,27 @@ def macro(name, table):
 
 
 def header():
-    *classes, area = rows()
+    classes = list(rows())
     out = ["""/* SPDX-License-Identifier: MIT */
 /*
  * Written by mm/objects/size_classes.py, where the choices are explained; do not edit. `make lint`
  * compares the two.
  *
- *   bytes    object size            batch   objects moved between caches at a time
- *   pages    pages of a span        cache   objects that one CPU caches at most
- *   objects  objects in a span      first   places in the first array of a CPU's stack
+ *   bytes    object size
+ *   pages    pages of a span
+ *   objects  objects in a span
  *   tail     % of the span behind its last object
  *   worst    % that rounding up costs the smallest size of the class
  *   records  % of the span that its descriptor takes, out of band
- *   place    that array's first word in the area of a CPU's first arrays
  */
 """]
-    out.append(f"#define SIZE_CLASS_COUNT {len(classes) + 1}u /* with class 0, the door */\n")
+    out.append(f"#define SIZE_CLASS_COUNT {len(classes) + 1}u /* with class 0, the sentinel */\n")
     out.append(f"#define SIZE_CLASS_BYTES_MAX {LARGEST}\n")
     out.append(f"#define SIZE_CLASS_LOOKUP_BYTES_MAX {LOOKUP_LARGEST} /* beyond: by pages */\n")
-    out.append(f"#define SIZE_CLASS_BATCH_MAX {max(c['batch'] for c in classes)}u\n")
-    out.append(f"#define SIZE_CLASS_STACK_WORDS {area}u /* of all classes */\n")
     out.append("\n#define SIZE_CLASS_TABLE(ROW) \\\n")
-    out.append("    /*  class bytes pages objects batch cache first place     tail  worst records */ \\\n")
+    out.append("    /*  class bytes pages objects      tail  worst records */ \\\n")
     for c in classes:
-        out.append("    ROW({index:3}, {size:6}, {pages:3}, {slots:5}, {batch:3}, {cache:5}, {first:3}, {offset:5})"
+        out.append("    ROW({index:3}, {size:6}, {pages:3}, {slots:5})"
                    " /* {tail:4.1f}  {worst:5.1f}  {descriptor:4.2f} */ \\\n".format(**c))
     out.append("\n/* The class for each size, by (bytes + 7) / 8. */\n")
     out += macro("SIZE_CLASS_LOOKUP", lookup(classes, LOOKUP_LARGEST, 8))

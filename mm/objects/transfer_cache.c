@@ -1,44 +1,68 @@
 /* SPDX-License-Identifier: MIT */
-/* Objects on their way between CPUs; see transfer_cache.h. */
+/* Batches of objects between CPUs; see transfer_cache.h. */
 #include "mm/objects/transfer_cache.h"
 
 #include "lib/atomic.h"
 #include "lib/memory.h"
 #include "mm/frames/boot_memory.h"
-#include "mm/frames/frame_api.h"
+#include "mm/objects/cache_id.h"
 #include "mm/objects/central_list.h"
-#include "mm/objects/size_class.h"
+#include "mm/objects/pointer_array.h"
 
 #define ARRAY_ORDER_MAX 2u
 
-static struct transfer_cache transfer_caches[SIZE_CLASS_COUNT];
+static struct transfer_cache transfer_caches[CACHE_IDS];
 static size_t budget_bytes;  /* of objects in arrays beyond the first ones */
 static size_t granted_bytes; /* atomic; may be beyond the budget for a moment */
 
-static size_t capacity_of(unsigned size_class)
+/* The capacity of the first array. */
+static size_t first_capacity(unsigned cache_id)
 {
-    const struct size_class *class = &size_classes[size_class];
-    return min_u64((size_t) class->batch * QUARRY_TRANSFER_BATCHES,
-                   QUARRY_TRANSFER_BYTES / class->bytes);
+    const struct cache_shape *shape = &cache_shapes[cache_id];
+    return min_u64((size_t)shape->batch * QUARRY_TRANSFER_BATCHES,
+                   QUARRY_TRANSFER_BYTES / shape->object_bytes);
+}
+
+static size_t plain_capacity(void)
+{
+    size_t words = 0;
+    for (unsigned id = 1; id < SIZE_CLASS_COUNT; id++)
+        words += first_capacity(id);
+    return words;
 }
 
 size_t transfer_caches_boot_bytes(void)
 {
-    size_t bytes = 0;
-    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
-        bytes += capacity_of(i) * sizeof(void *);
-    return bytes + 64;
+    return boot_memory_bound(plain_capacity() * sizeof(void *));
+}
+
+static void cache_init(unsigned cache_id, void **first)
+{
+    transfer_caches[cache_id] = (struct transfer_cache){.capacity = first_capacity(cache_id),
+                                                        .objects = first,
+                                                        .first = first};
+    spinlock_init(&transfer_caches[cache_id].lock, LOCK_RANK_TRANSFER_CACHE);
 }
 
 void transfer_caches_init(struct boot_memory *boot)
 {
-    void **area = boot_memory_alloc(boot, transfer_caches_boot_bytes() - 64);
-    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
-        transfer_caches[i] =
-            (struct transfer_cache){.capacity = capacity_of(i), .objects = area, .first = area};
-        spinlock_init(&transfer_caches[i].lock, LOCK_RANK_TRANSFER_CACHE);
-        area += capacity_of(i);
+    void **area = boot_memory_alloc(boot, plain_capacity() * sizeof(void *));
+    for (unsigned id = 1; id < SIZE_CLASS_COUNT; id++) {
+        cache_init(id, area);
+        area += first_capacity(id);
     }
+}
+
+_Static_assert(CACHE_BATCH_MAX *QUARRY_TRANSFER_BATCHES <= FRAME_BYTES / sizeof(void *),
+               "a first array fits a page");
+
+bool transfer_cache_create(unsigned cache_id)
+{
+    void **first = pointer_array_alloc(0);
+    if (first == NULL)
+        return false;
+    cache_init(cache_id, first);
+    return true;
 }
 
 void transfer_caches_set_budget(size_t memory_bytes)
@@ -47,129 +71,121 @@ void transfer_caches_set_budget(size_t memory_bytes)
     granted_bytes = 0;
 }
 
-/* ---- room; the lock is held ---- */
+/* ---- capacity; the lock is held ---- */
 
-static size_t array_capacity(unsigned order)
+/* Bytes of the objects that a longer array may hold beyond the first one. */
+static size_t extra_bytes(unsigned cache_id, size_t capacity)
 {
-    return (FRAME_BYTES << order) / sizeof(void *);
-}
-
-static unsigned array_order(size_t capacity)
-{
-    unsigned order = 0;
-    while (array_capacity(order) < capacity)
-        order++;
-    return order;
-}
-
-/* Objects' bytes in an array of this capacity instead of the first one. */
-static size_t extra_bytes(unsigned size_class, size_t capacity)
-{
-    return (capacity - capacity_of(size_class)) * size_classes[size_class].bytes;
+    return (capacity - first_capacity(cache_id)) * cache_shapes[cache_id].object_bytes;
 }
 
 static void move_to(struct transfer_cache *transfer, void **array, size_t capacity)
 {
     memory_copy(array, transfer->objects, transfer->count * sizeof(void *));
     if (transfer->objects != transfer->first)
-        frame_allocator_free(&frames.allocator, quarry_port_cpu_number(),
-                             frame_at(transfer->objects), array_order(transfer->capacity));
+        pointer_array_free(transfer->objects, pointer_array_order(transfer->capacity));
     transfer->objects = array;
     transfer->capacity = capacity;
 }
 
-/* Moves to the next longer array, if there is one, memory for it, and budget for what it holds. */
-static void widen(struct transfer_cache *transfer, unsigned size_class)
+/* Moves to the next longer array, if there is one, memory for it, and budget for its objects. */
+static void grow(struct transfer_cache *transfer, unsigned cache_id)
 {
-    unsigned order = array_order(transfer->capacity + 1);
-    if (order > ARRAY_ORDER_MAX || size_classes[size_class].batch == 1)
-        return; /* and what has a span each is better used as pages */
-    size_t more = extra_bytes(size_class, array_capacity(order)) -
-                  extra_bytes(size_class, transfer->capacity);
-    size_t frame = NO_FRAME;
+    unsigned order = pointer_array_order(transfer->capacity + 1);
+    if (order > ARRAY_ORDER_MAX || cache_shapes[cache_id].batch == 1)
+        return; /* objects with a span each are of more use as pages */
+    size_t more = extra_bytes(cache_id, pointer_array_words(order)) -
+                  extra_bytes(cache_id, transfer->capacity);
+    void **array = NULL;
     if (atomic_fetch_add(&granted_bytes, more) + more <= budget_bytes)
-        frame = frame_allocator_alloc(&frames.allocator, quarry_port_cpu_number(), order);
-    if (frame != NO_FRAME)
-        move_to(transfer, frame_address(frame), array_capacity(order));
+        array = pointer_array_alloc(order);
+    if (array != NULL)
+        move_to(transfer, array, pointer_array_words(order));
     else
         atomic_fetch_sub(&granted_bytes, more);
 }
 
-/* Moves back to the first array, if what is left fits there. */
-static void narrow(struct transfer_cache *transfer, unsigned size_class)
+/* Moves back to the first array, if the remaining objects fit there. */
+static void shrink(struct transfer_cache *transfer, unsigned cache_id)
 {
-    size_t first = capacity_of(size_class);
+    size_t first = first_capacity(cache_id);
     if (transfer->objects == transfer->first || transfer->count > first)
         return;
-    atomic_fetch_sub(&granted_bytes, extra_bytes(size_class, transfer->capacity));
+    atomic_fetch_sub(&granted_bytes, extra_bytes(cache_id, transfer->capacity));
     move_to(transfer, transfer->first, first);
 }
 
-/* ---- taking and giving ---- */
+/* ---- allocation and freeing ---- */
 
-static size_t take_waiting(struct transfer_cache *transfer, size_t count, void *objects[])
+static size_t alloc_cached(struct transfer_cache *transfer, size_t count, void *objects[])
 {
     irq_state irq = spinlock_acquire(&transfer->lock);
-    size_t taken = min_u64(count, transfer->count);
-    transfer->count -= taken;
+    size_t allocated = min_u64(count, transfer->count);
+    transfer->count -= allocated;
     transfer->fewest = min_u64(transfer->fewest, transfer->count);
-    memory_copy(objects, &transfer->objects[transfer->count], taken * sizeof(void *));
+    memory_copy(objects, &transfer->objects[transfer->count], allocated * sizeof(void *));
     spinlock_release(&transfer->lock, irq);
-    return taken;
+    return allocated;
 }
 
-size_t transfer_cache_alloc(unsigned size_class, size_t count, void *objects[])
+size_t transfer_cache_alloc(unsigned cache_id, size_t count, void *objects[])
 {
-    size_t taken = take_waiting(&transfer_caches[size_class], count, objects);
-    return taken > 0 ? taken : central_list_alloc(size_class, count, objects);
+    size_t allocated = alloc_cached(&transfer_caches[cache_id], count, objects);
+    return allocated > 0 ? allocated : central_list_alloc(cache_id, count, objects);
 }
 
-void transfer_cache_free(unsigned size_class, size_t count, void *const objects[])
+void transfer_cache_free(unsigned cache_id, size_t count, void *const objects[])
 {
-    struct transfer_cache *transfer = &transfer_caches[size_class];
+    struct transfer_cache *transfer = &transfer_caches[cache_id];
     irq_state irq = spinlock_acquire(&transfer->lock);
     if (count > transfer->capacity - transfer->count)
-        widen(transfer, size_class);
+        grow(transfer, cache_id);
     size_t kept = min_u64(count, transfer->capacity - transfer->count);
     memory_copy(&transfer->objects[transfer->count], objects, kept * sizeof(void *));
     transfer->count += kept;
     spinlock_release(&transfer->lock, irq);
     if (kept < count)
-        central_list_free(size_class, count - kept, objects + kept);
+        central_list_free(cache_id, count - kept, objects + kept);
 }
 
-void transfer_cache_trim(unsigned size_class)
+/* ---- what is not needed ---- */
+
+/* Moves up to `surplus` objects to the central list. */
+static void evict(unsigned cache_id, size_t surplus)
 {
-    struct transfer_cache *transfer = &transfer_caches[size_class];
-    void *batch[SIZE_CLASS_BATCH_MAX];
+    void *batch[CACHE_BATCH_MAX];
+    while (surplus > 0) {
+        size_t evicted =
+            alloc_cached(&transfer_caches[cache_id], min_u64(surplus, CACHE_BATCH_MAX), batch);
+        if (evicted == 0)
+            return;
+        central_list_free(cache_id, evicted, batch);
+        surplus -= evicted;
+    }
+}
+
+void transfer_cache_trim(unsigned cache_id)
+{
+    struct transfer_cache *transfer = &transfer_caches[cache_id];
     irq_state irq = spinlock_acquire(&transfer->lock);
     size_t surplus = transfer->fewest;
     transfer->fewest = transfer->count - surplus;
     spinlock_release(&transfer->lock, irq);
-    while (surplus > 0) {
-        size_t taken = take_waiting(transfer, min_u64(surplus, SIZE_CLASS_BATCH_MAX), batch);
-        if (taken == 0)
-            break;
-        central_list_free(size_class, taken, batch);
-        surplus -= taken;
-    }
+    evict(cache_id, surplus);
 }
 
-void transfer_cache_drain(unsigned size_class)
+void transfer_cache_drain(unsigned cache_id)
 {
-    void *batch[SIZE_CLASS_BATCH_MAX];
-    size_t taken;
-    while ((taken = take_waiting(&transfer_caches[size_class], SIZE_CLASS_BATCH_MAX, batch)) > 0)
-        central_list_free(size_class, taken, batch);
-    struct transfer_cache *transfer = &transfer_caches[size_class];
+    struct transfer_cache *transfer = &transfer_caches[cache_id];
+    evict(cache_id, SIZE_MAX);
     irq_state irq = spinlock_acquire(&transfer->lock);
-    narrow(transfer, size_class);
+    shrink(transfer, cache_id);
     spinlock_release(&transfer->lock, irq);
 }
 
-size_t transfer_cache_count(unsigned size_class)
+size_t transfer_cache_count(unsigned cache_id)
 {
-    struct transfer_cache *transfer = &transfer_caches[size_class];
+    struct transfer_cache *transfer = &transfer_caches[cache_id];
     irq_state irq = spinlock_acquire(&transfer->lock);
     size_t count = transfer->count;
     spinlock_release(&transfer->lock, irq);

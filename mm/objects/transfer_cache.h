@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transfer caches: per size class, free objects on their way from one CPU to another.
+ * Transfer caches: per cache id, free objects on the way from one CPU to another.
  *
- * Where one CPU allocates and another frees, batches of objects meet here: a lock, a copy of a
- * few pointers, and neither the spans nor the objects are touched. What does not fit goes on to
- * the central list; what is not there comes from it. (TCMalloc's transfer cache.)
+ * Where one CPU allocates and another frees, batches of objects meet here: a lock and a copy of a
+ * few pointers, and neither the spans nor the objects are touched. Objects that do not fit go to
+ * the central list; objects that are missing come from it. (TCMalloc's transfer cache.)
  *
- * The pointers stand in arrays of Quarry's own, never in the objects. An object in here counts as
- * handed out in its span.
+ * The pointers stand in arrays of Quarry's own, never in the objects. A cached object counts as
+ * allocated in its span.
  *
- * Room. The first array, in boot memory, is for some batches. When it is full, and the CPUs are
- * that far apart, the cache moves to one twice as long, in frames of its own, up to four of them:
- * as long as all that such arrays may hold is within one part in QUARRY_CACHE_SHARE of memory.
- * Drained, it moves back. What the scavenger's steps find that was not needed since the last one,
- * the fewest that lay here in between, goes on to the central list. (TCMalloc's low-water mark.)
+ * Capacity. The first array has room for some batches. A full cache grows into an array twice as
+ * long, in up to four frames, as long as the objects in all such arrays together may hold no more
+ * than one part in QUARRY_CACHE_SHARE of memory. It shrinks when it is drained. At each step of the
+ * scavenger the objects that were not needed since the last step go to the central list: as many as
+ * the least number that was cached in between. (TCMalloc's low-water mark.)
  *
- * Locking: one lock per class, never held while the central list's is taken. Frames are taken under
- * it.
+ * Locking: one lock per id. It is never held while the central list's lock is taken. Frames are
+ * allocated and freed under it.
  */
 #ifndef MM_OBJECTS_TRANSFER_CACHE_H
 #define MM_OBJECTS_TRANSFER_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/spinlock.h"
@@ -31,30 +32,35 @@ struct boot_memory;
 struct transfer_cache {
     struct spinlock lock;
     size_t count;
-    size_t fewest; /* that waited at a time since the last transfer_cache_trim() */
+    size_t fewest; /* the least `count` since the last transfer_cache_trim() */
     size_t capacity;
     void **objects;
-    void **first; /* the array in boot memory */
+    void **first; /* the first array: in boot memory, or a page for ids created later */
 } __attribute__((__aligned__(64)));
 
 size_t transfer_caches_boot_bytes(void);
+
+/* The caches of the plain ids. */
 void transfer_caches_init(struct boot_memory *boot);
 
-/* What the longer arrays may hold together on a machine with this much memory. */
+/* The cache of an id that is created later; its shape is set. False: no memory. */
+bool transfer_cache_create(unsigned cache_id);
+
+/* Sets what the longer arrays may hold together on a machine with this much memory. */
 void transfer_caches_set_budget(size_t memory_bytes);
 
 /* Up to `count` objects, from here or from the central list; 0 only when memory is gone. */
-size_t transfer_cache_alloc(unsigned size_class, size_t count, void *objects[]);
+size_t transfer_cache_alloc(unsigned cache_id, size_t count, void *objects[]);
 
-void transfer_cache_free(unsigned size_class, size_t count, void *const objects[]);
+void transfer_cache_free(unsigned cache_id, size_t count, void *const objects[]);
 
-/* Sends everything on to the central list; the cache is as short as at first. */
-void transfer_cache_drain(unsigned size_class);
+/* Moves all objects to the central list and shrinks the cache to its first array. */
+void transfer_cache_drain(unsigned cache_id);
 
-/* Sends on to the central list what was not needed since the last call. */
-void transfer_cache_trim(unsigned size_class);
+/* Moves the objects that were not needed since the last call to the central list. */
+void transfer_cache_trim(unsigned cache_id);
 
-/* How many objects wait here. */
-size_t transfer_cache_count(unsigned size_class);
+/* The number of cached objects. */
+size_t transfer_cache_count(unsigned cache_id);
 
 #endif

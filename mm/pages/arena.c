@@ -4,7 +4,7 @@
 
 #include "lib/check.h"
 #include "lib/memory.h"
-#include "mm/frames/frame_api.h"
+#include "mm/frames/frames.h"
 
 struct metadata_pool arena_pool;
 
@@ -18,19 +18,19 @@ static void find_longest_run(struct arena *arena)
     arena->longest_run = (uint16_t)bitmap_longest_clear_run(&arena->used).length;
 }
 
-/* ---- coming and going ---- */
+/* ---- creation and release ---- */
 
-static struct arena *record_create(size_t window_page)
+static struct arena *record_create(size_t block_page)
 {
     struct arena *arena = metadata_pool_alloc(&arena_pool);
     if (arena == NULL)
         return NULL;
-    *arena = (struct arena){.first_page = window_page};
+    *arena = (struct arena){.first_page = block_page};
     bitmap_set(&arena->used, 0, ARENA_PAGES);
     list_init(&arena->bucket_link);
     list_init(&arena->idle_link);
-    page_map_extend(window_page + ARENA_PAGES);
-    page_map_set_arena(window_page, arena);
+    page_map_extend(block_page + ARENA_PAGES);
+    page_map_set_arena(block_page, arena);
     return arena;
 }
 
@@ -56,7 +56,7 @@ static bool table_create(struct arena *arena, struct span *everywhere)
     return true;
 }
 
-struct arena *arena_adopt(size_t first_page, size_t pages, bool needs_table)
+struct arena *arena_add_frames(size_t first_page, size_t pages, bool needs_table)
 {
     struct arena *arena = page_map_arena(first_page);
     bool is_new = arena == NULL;
@@ -78,12 +78,12 @@ struct arena *arena_adopt(size_t first_page, size_t pages, bool needs_table)
     return arena;
 }
 
-void arena_release(struct arena *arena, bool retire)
+void arena_release(struct arena *arena, bool report_idle)
 {
     ASSERT(arena_is_idle(arena));
     struct bitmap_run run = bitmap_next_clear_run(&arena->used, 0);
     while (run.length != 0) {
-        frames_give_range(arena->first_page + run.first, run.length, retire);
+        frames_release(arena->first_page + run.first, run.length, report_idle);
         run = bitmap_next_clear_run(&arena->used, run.first + run.length);
     }
     record_destroy(arena);
@@ -128,10 +128,10 @@ void arena_mark_free(struct arena *arena, size_t first_page, size_t pages)
     find_longest_run(arena);
 }
 
-void arena_disown(struct arena *arena, size_t first_page, size_t pages)
+void arena_remove_pages(struct arena *arena, size_t first_page, size_t pages)
 {
-    /* From now on the window's frames go back apart from each other. */
-    frame_allocator_split(&frames.allocator, arena->first_page);
+    /* From now on the block's frames are freed one by one, not as a huge frame. */
+    frames_split(arena->first_page);
     bitmap_set(&arena->used, offset_in(arena, first_page), (unsigned)pages);
     bitmap_clear(&arena->owned, offset_in(arena, first_page), (unsigned)pages);
     arena->owned_pages = (uint16_t)(arena->owned_pages - pages);

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arenas: 2 MiB-aligned windows of the direct map of which the heap has a part, mostly all.
+ * Arenas: the 2 MiB-aligned blocks of the direct map of which the heap owns a part, usually all.
  *
- *     used    a bit per page: set when the page is in a span, or is not the heap's
+ *     used    a bit per page: set when the page is in a span, or is not owned by the heap
  *     owned   a bit per page: set when the heap got the page's frame from the frame allocator
  *
- * So a clear bit in `used` is a page that can be had, and these hold at all times:
+ * So a clear bit in `used` is a page that can be allocated, and these hold at all times:
  *
- *     ~owned is a part of used        free_pages  = clear bits of used
+ *     ~owned is a subset of used      free_pages  = clear bits of used
  *     owned_pages = set bits of owned longest_run = longest run of clear bits of used
  *
- * A *whole* arena came as one huge frame. A *partial* one holds what could be had where no huge
- * frame was left, and may grow as more of its window comes free.
+ * A *whole* arena came as one huge frame. A *partial* arena has the frames that were free where no
+ * huge frame was left. It may grow as more frames of its block become free.
  *
- * The pages' spans stand in a table of 512 pointers, a page of its own. An arena that is all one
- * large object has none: `sole` says it all.
+ * A table of 512 pointers, in a page of its own, has the span of each page. An arena that is all
+ * one large object has no table: `sole` is the span of each page.
  *
- * Who owns an arena. The page heap, from arena_adopt() to arena_release(): its lock guards every
- * field. Only `table`, its entries and `sole` are read without it (arena_span()), by somebody who
- * holds a live object there, or an address that is no good.
+ * Owner. The page heap, from arena_add_frames() to arena_release(): its lock guards all fields.
+ * Only `table`, its entries and `sole` are read without it, by arena_span(). The result is exact
+ * for a page of a live object, and a hint for any other.
  */
 #ifndef MM_PAGES_ARENA_H
 #define MM_PAGES_ARENA_H
@@ -37,8 +37,8 @@ struct span;
 struct arena {
     struct bitmap used;
     struct bitmap owned;
-    struct list bucket_link; /* page heap: arenas with the same longest_run */
-    struct list idle_link;   /* page heap: arenas none of whose pages is in a span */
+    struct list bucket_link; /* in the page heap's bucket of longest_run */
+    struct list idle_link;   /* in the page heap's list of idle arenas; else on no list */
     struct span **table;     /* ARENA_PAGES entries, or NULL */
     struct span *sole;       /* the span of every page, where there is no table */
     size_t first_page;
@@ -55,33 +55,32 @@ extern struct metadata_pool arena_pool;
 /* All functions below but arena_span(): the page heap's lock is held. */
 
 /*
- * Frames [first_page, first_page + pages), within one window, which the caller got from the frame
- * allocator, become owned and free pages. `needs_table`: unless the pages are to be one span
- * that fills the window. NULL when there is no memory for the record or the table; the frames are
- * the caller's still.
+ * Frames [first_page, first_page + pages) of one block, which the caller allocated, become owned
+ * and free pages. `needs_table` is false only if the pages become one span that fills the block.
+ * NULL: no memory for the record or the table, and the frames stay the caller's.
  */
-struct arena *arena_adopt(size_t first_page, size_t pages, bool needs_table);
+struct arena *arena_add_frames(size_t first_page, size_t pages, bool needs_table);
 
-/* Gives every owned frame back, and the record; the port is told if `retire`. No page is in a span;
- * the arena is on no list. */
-void arena_release(struct arena *arena, bool retire);
+/* Frees all owned frames and the record. `report_idle`: also calls the port's setup.memory_idle. No
+ * page is in a span, and the arena is on no list. */
+void arena_release(struct arena *arena, bool report_idle);
 
-/* Gives the sole span's arena a table, each entry that span. False: no memory. */
+/* Gives an arena with a sole span a table, each entry that span. False: no memory. */
 bool arena_split(struct arena *arena);
 
 /* Marks pages as used by a span, or as free; both keep the counts. */
 void arena_mark_used(struct arena *arena, size_t first_page, size_t pages, struct span *span);
 void arena_mark_free(struct arena *arena, size_t first_page, size_t pages);
 
-/* Free pages leave the arena for good: not owned any more, they are the caller's frames. */
-void arena_disown(struct arena *arena, size_t first_page, size_t pages);
+/* Removes free pages from the arena. They are not owned any more and are the caller's frames. */
+void arena_remove_pages(struct arena *arena, size_t first_page, size_t pages);
 
 static inline bool arena_is_idle(const struct arena *arena)
 {
     return arena->free_pages == arena->owned_pages;
 }
 
-/* The span around a page, NULL if there is none. Any context; a hint without the lock. */
+/* The span of a page, NULL if there is none. Any context; without the lock a hint. */
 struct span *arena_span(size_t page);
 
 void arena_verify(const struct arena *arena);

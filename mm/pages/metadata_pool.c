@@ -5,7 +5,7 @@
 #include "lib/bits.h"
 #include "lib/check.h"
 #include "lib/fault.h"
-#include "mm/frames/frame_api.h"
+#include "mm/frames/frames.h"
 
 struct free_item {
     struct free_item *next;

@@ -8,14 +8,16 @@
 
 struct page_map page_map;
 
-/* So far the map is ready from the start, lest the first allocation wait for it: 128 MiB, for the
- * first 64 MiB, being spared for old devices, are not where arenas begin. */
+/* The part of the map that is cleared at the start: 128 MiB. The first 64 MiB are allocated last,
+ * because old devices need them; so the first arenas lie in the second 64 MiB, and the first
+ * allocation does not wait for the map. */
 #define EXTENDED_AT_FIRST ((size_t)1 << (27 - FRAME_SHIFT))
 
 size_t page_map_boot_bytes(size_t end_frame)
 {
     size_t pages = round_up(end_frame, ARENA_PAGES);
-    return pages * sizeof(uint16_t) + pages / ARENA_PAGES * sizeof(struct arena *) + 128;
+    return boot_memory_bound(pages * sizeof(uint16_t)) +
+           boot_memory_bound(pages / ARENA_PAGES * sizeof(struct arena *));
 }
 
 void page_map_init(struct boot_memory *boot, uintptr_t direct_map, size_t end_frame)
@@ -43,10 +45,10 @@ void page_map_extend(size_t end_page)
     atomic_store_release(&page_map.bound, bound);
 }
 
-void page_map_set_cache_id(size_t first_page, size_t pages, unsigned size_class)
+void page_map_set_cache_id(size_t first_page, size_t pages, unsigned cache_id)
 {
     for (size_t page = first_page; page < first_page + pages; page++)
-        atomic_store_relaxed(&page_map.cache_ids[page], (uint16_t)size_class);
+        atomic_store_relaxed(&page_map.cache_ids[page], (uint16_t)cache_id);
 }
 
 void page_map_set_arena(size_t page, struct arena *arena)

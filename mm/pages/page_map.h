@@ -2,22 +2,23 @@
 /*
  * The page map: from any address to what is there, in constant time.
  *
- * Two flat arrays over the direct map, both indexed from physical address 0:
+ * Two flat arrays over the direct map, indexed from physical address 0:
  *
- *     classes    a byte per page: the size class of the objects there, or 0, the door, for all
- *                that is not a plain small object: large objects, free pages, foreign memory
- *     arenas     a pointer per 2 MiB window: the arena's record, or NULL
+ *     cache_ids  16 bits per page: the cache id of the objects there (mm/objects/cache_id.h), or 0,
+ *                the sentinel, for all that has no magazine: large objects, free pages, other
+ * memory arenas     a pointer per 2 MiB block: the arena's record, or NULL
  *
- * Both reach only to `bound` pages, which grows with the highest arena: what lies beyond is not
- * even cleared. So a free of any address at all is one subtraction, one compare and one byte;
- * NULL and foreign addresses read as class 0, and no separate test is needed. (NULL: with an
- * identity map it is page 0, which no arena has; else the subtraction wraps beyond any bound.)
+ * Both reach to `bound` pages, which grows with the highest arena. Entries beyond are not cleared.
+ * So the id of any address costs one subtraction, one comparison and one load. NULL and foreign
+ * addresses read as 0 without a test of their own. (NULL: with an identity map it is page 0, which
+ * no arena has; else the subtraction wraps beyond any bound.)
  *
- * Locking: written under the page heap's lock, read by everyone without. Whoever frees an object
- * got it from somebody who saw its page's byte written, so relaxed reads suffice there; `bound` is
- * read with acquire, for foreign addresses.
+ * Locking. The ids of a span's pages are written by the span's owner. `arenas` and `bound` are
+ * written under the page heap's lock. All are read without a lock. The owner of an object got its
+ * address from a CPU that saw its page's id written, so relaxed reads suffice for live objects;
+ * `bound` is read with acquire, for foreign addresses.
  *
- * Source: the class byte is TCMalloc's page map cut down to what the fast path needs.
+ * Source: the id is TCMalloc's page map cut down to what the fast path needs.
  */
 #ifndef MM_PAGES_PAGE_MAP_H
 #define MM_PAGES_PAGE_MAP_H
@@ -32,13 +33,13 @@
 struct arena;
 struct boot_memory;
 
-/* A page's number is its frame's. An arena has as many as a child. */
+/* A page has the number of its frame. An arena has as many pages as a child has frames. */
 #define ARENA_PAGES CHILD_FRAMES
 #define ARENA_BYTES (ARENA_PAGES * FRAME_BYTES)
 
 struct page_map {
     uintptr_t direct_map;
-    size_t bound;     /* pages; a multiple of ARENA_PAGES; only grows */
+    size_t bound;        /* pages; a multiple of ARENA_PAGES; only grows */
     uint16_t *cache_ids; /* capacity entries, [0, bound) valid */
     struct arena **arenas;
     size_t capacity; /* pages */
@@ -53,7 +54,7 @@ void page_map_init(struct boot_memory *boot, uintptr_t direct_map, size_t end_fr
 /* Makes [0, end_page) valid. The page heap's lock is held. */
 void page_map_extend(size_t end_page);
 
-/* A page number for any address; beyond all bounds for one outside the direct map. */
+/* The page number of any address; beyond any bound for one outside the direct map. */
 static inline size_t page_of_address(const void *address)
 {
     return ((uintptr_t)address - page_map.direct_map) >> FRAME_SHIFT;
@@ -64,7 +65,7 @@ static inline uintptr_t page_address(size_t page)
     return page_map.direct_map + (page << FRAME_SHIFT);
 }
 
-/* The class byte of any address. Any context. */
+/* The cache id of any address. Any context. */
 static inline unsigned page_map_cache_id(const void *address)
 {
     size_t page = page_of_address(address);
@@ -73,7 +74,7 @@ static inline unsigned page_map_cache_id(const void *address)
     return atomic_load_relaxed(&page_map.cache_ids[page]);
 }
 
-/* The record of the arena around any page; NULL where the heap has none. Any context. */
+/* The arena that contains a page; NULL where the heap has none. Any context. */
 static inline struct arena *page_map_arena(size_t page)
 {
     if (page >= atomic_load_acquire(&page_map.bound))
@@ -81,8 +82,10 @@ static inline struct arena *page_map_arena(size_t page)
     return atomic_load_acquire(&page_map.arenas[page / ARENA_PAGES]);
 }
 
-/* Both: the page heap's lock is held, and the pages are below the bound. */
-void page_map_set_cache_id(size_t first_page, size_t pages, unsigned size_class);
+/* The pages are below the bound and belong to the caller's span. */
+void page_map_set_cache_id(size_t first_page, size_t pages, unsigned cache_id);
+
+/* The page heap's lock is held, and the page is below the bound. */
 void page_map_set_arena(size_t page, struct arena *arena);
 
 #endif

@@ -2,27 +2,30 @@
 /*
  * Spans: runs of pages with one purpose, and the bitmap of the objects in them.
  *
- * A small span is cut into slots of one size class. A set bit in its bitmap is a slot that has
- * been handed out: to a program, or to a cache on its way there or back. So a slot that comes
- * back with its bit clear was freed twice. A large span is one object and has no slots.
+ * The span's kind says what the pages are and who answers for their objects (object_kind.h). A
+ * small span is cut into slots of one size. A set bit in its bitmap is a slot that is allocated: to
+ * a program, or to a cache. So a slot that is freed while its bit is clear is freed twice. A large
+ * span is one object and has no slots.
  *
- * States, and who owns a span in each:
+ * States, and the owner of a span in each:
  *
  *     small, on its central list   the central list; its lock guards link, used_slots, bitmap,
- *                                  search_from, list
- *     small, in nobody's list      the CPU that has just made it, or is about to destroy it
- *     large                        whoever holds the object; pages: the page heap's lock
+ *                                  search_from, state
+ *     small, unlisted              the CPU that creates or destroys it
+ *     large                        the owner of the object; pages: the page heap's lock
  *
- * first_page, object_bytes, size_class and slots never change while the span exists.
+ * first_page, object_bytes, cache_id, kind and slots never change while the span exists.
  *
  * From level 1 of hardening on, a second bitmap says which slots are *live*: with a program, and
- * not in a cache on the way there or back. Its words are atomic, for objects are allocated and
- * freed without any lock; a slot that is freed while it is not live is freed twice, and that is
- * seen at once. Live slots are a part of those handed out.
+ * not in a cache. Its words are atomic, because objects are allocated and freed without a lock. A
+ * slot that is freed while it is not live is freed twice, which is seen at once. Each live slot is
+ * also allocated.
  *
  * Invariant of a small span: used_slots = set bits of the first `slots` bits; further bits are 0.
  *
- * Descriptors are out of band, in three lengths of bitmap, so that they stay near 1% of a span.
+ * Descriptors are out of band and have one of three lengths of bitmap. So a descriptor is at most
+ * 0.6% of its span, except for objects of 8, 16 and 24 bytes (1.8%, 0.9%, 0.7%); see
+ * mm/objects/size_class_table.h.
  */
 #ifndef MM_PAGES_SPAN_H
 #define MM_PAGES_SPAN_H
@@ -35,16 +38,23 @@
 
 #include "lib/list.h"
 #include "lib/random.h"
+#include "mm/pages/arena.h"
 #include "mm/pages/page_map.h"
 
-enum span_list {
-    SPAN_ON_NO_LIST,
-    SPAN_PARTIAL, /* some slots are free */
-    SPAN_FULL,    /* none is */
-    SPAN_LARGE,   /* a large object that lives; swapped away by the one free that counts */
+enum span_kind {
+    SPAN_SMALL, /* slots of one cache id */
+    SPAN_LARGE, /* one object */
+    SPAN_KINDS
 };
 
-/* What level 2 knows of an object. Whoever has the object, or is freeing it, writes. */
+enum span_state {
+    SPAN_UNLISTED,
+    SPAN_PARTIAL,  /* on its central list; some slots are free */
+    SPAN_FULL,     /* on its central list; no slot is free */
+    SPAN_ALLOCATED /* a live large object; the free that exchanges this away frees it */
+};
+
+/* What level 2 records of an object. Written by the object's owner and by its free. */
 struct object_record {
     const void *allocated_by; /* the instruction behind the call; NULL: never */
     const void *freed_by;     /* the same; NULL: not since it was allocated */
@@ -59,8 +69,9 @@ struct span {
     uint32_t object_bytes; /* 0: a large span */
     uint16_t slots;
     uint16_t used_slots;
-    uint8_t size_class;  /* 0: a large span */
-    uint8_t list;        /* an enum span_list */
+    uint16_t cache_id;   /* the magazine, transfer cache and central list of its objects; 0: none */
+    uint8_t kind;        /* an enum span_kind */
+    uint8_t state;       /* an enum span_state */
     uint8_t pool;        /* which length of descriptor this is */
     uint8_t search_from; /* no slot is free in the bitmap's words before this one */
 #if QUARRY_HARDEN
@@ -70,47 +81,55 @@ struct span {
     uint64_t bitmap[]; /* (slots + 63) / 64 words; from level 1 on as many again: `live` */
 };
 
-_Static_assert(QUARRY_HARDEN || sizeof(struct span) == 48,
-               "with a bitmap of 512 bits, two cache lines");
-
+/* Slots of a span that each of the three descriptors has bits for. The first takes two cache lines
+ * with its bitmap at level 0. mm/objects/size_classes.py reads these. */
+#define SPAN_SLOTS_SHORT 512u
+#define SPAN_SLOTS_MEDIUM 1024u
 #define SPAN_SLOTS_MAX 4096u
-#define SPAN_PAGES_SMALL_MAX 256u
+
+_Static_assert(QUARRY_HARDEN || sizeof(struct span) + SPAN_SLOTS_SHORT / 8 <= 128,
+               "the short descriptor takes two cache lines");
+_Static_assert(SPAN_SLOTS_MAX / 64 <= UINT8_MAX, "search_from is the number of any word");
 
 /* Prepares the descriptor pools; they take no memory yet. */
 void span_init(void);
 
 /*
- * A span of `pages` pages cut into slots of `object_bytes`, all free. The page map does not tell
- * its class before span_publish(). NULL when there is no memory.
+ * A span of `pages` pages cut into slots of `object_bytes`, all free. The page map has the id only
+ * after span_publish(). NULL when there is no memory.
  */
-struct span *span_create_small(unsigned size_class, size_t object_bytes, size_t pages);
+struct span *span_create_small(unsigned cache_id, size_t object_bytes, size_t pages);
 
-/* From now on the page map tells the span's class for its pages. */
+/* Writes the span's cache id to the page map. */
 void span_publish(const struct span *span);
 
 /* A span that is one object, at a multiple of `align` pages. NULL when there is no memory. */
 struct span *span_create_large(size_t pages, size_t align);
 
-/* Gives pages and descriptor back. The span is on no list and no slot of it is handed out. */
+/* Frees pages and descriptor. The span is on no list, and none of its slots is allocated. */
 void span_destroy(struct span *span);
 
-/* A large span with a new length, at the same place; false, with nothing changed, if it cannot. */
+/* Changes the length of a large span in place. False: not possible, and nothing is changed. */
 bool span_resize(struct span *span, size_t pages);
 
-/* The span around an address, NULL if there is none. A hint, unless a live object is there. */
-struct span *span_of_address(const void *address);
+/* The span that contains an address, NULL if there is none. A hint unless a live object is there.
+ */
+static inline struct span *span_of_address(const void *address)
+{
+    return arena_span(page_of_address(address));
+}
 
 static inline uintptr_t span_address(const struct span *span)
 {
     return page_address(span->first_page);
 }
 
-/* ---- slots of small spans; the owner calls ---- */
+/* ---- slots of small spans; the span's owner calls ---- */
 
-/* Hands out up to `count` free slots, lowest first; returns how many. */
+/* Allocates up to `count` free slots, lowest first; returns how many. */
 size_t span_alloc_slots(struct span *span, size_t count, void *objects[]);
 
-/* The same in random order, each slot drawn from a word of the bitmap that is drawn as well. */
+/* The same in random order: draws a word of the bitmap, then a slot in it. */
 size_t span_alloc_random_slots(struct span *span, struct random *random, size_t count,
                                void *objects[]);
 
@@ -127,10 +146,10 @@ static inline uintptr_t span_slot_address(const struct span *span, unsigned slot
     return span_address(span) + (uintptr_t)slot * span->object_bytes;
 }
 
-/* Takes a slot back, whose bit is set. */
+/* Frees an allocated slot. */
 void span_free_slot(struct span *span, unsigned slot);
 
-/* ---- what levels 1 and 2 of hardening know (span_hardened.c) ---- */
+/* ---- levels 1 and 2 of hardening (span_hardened.c) ---- */
 
 static inline size_t span_bitmap_words(unsigned slots)
 {
@@ -138,7 +157,7 @@ static inline size_t span_bitmap_words(unsigned slots)
 }
 
 #if QUARRY_HARDEN
-/* Any CPU. The last two return whether the slot was live before. */
+/* Any CPU may call these. The last two return whether the slot was live before. */
 bool span_slot_is_live(const struct span *span, unsigned slot);
 bool span_slot_set_live(struct span *span, unsigned slot);
 bool span_slot_clear_live(struct span *span, unsigned slot);

@@ -1,43 +1,53 @@
 /* SPDX-License-Identifier: MIT */
-/* Idle arenas go back; see scavenger.h. */
+/* Steps of the scavenger; see scavenger.h. */
 #include "mm/reclaim/scavenger.h"
 
+#include <quarry/quarry.h>
+
 #include "lib/bits.h"
+#include "mm/objects/central_list.h"
+#include "mm/objects/cpu_cache.h"
+#include "mm/objects/transfer_cache.h"
 #include "mm/pages/page_heap.h"
 
-/* The most arenas that were busy in each of the last steps. */
-static size_t recent_peak[SCAVENGER_STEPS_REMEMBERED];
-static size_t steps;
+/* The most arenas of a page heap that were in use at once, in each of the last steps. */
+struct peaks {
+    size_t arenas[QUARRY_SCAVENGE_STEPS_REMEMBERED];
+    size_t steps;
+};
+
+static struct peaks peaks[FRAME_NODES];
 
 void scavenger_init(void)
 {
-    for (unsigned i = 0; i < SCAVENGER_STEPS_REMEMBERED; i++)
-        recent_peak[i] = 0;
-    steps = 0;
+    for (unsigned node = 0; node < FRAME_NODES; node++)
+        peaks[node] = (struct peaks){0};
 }
 
-/* Notes this step's peak; returns how many arenas are more than the recent steps needed. */
-static size_t arenas_not_needed(void)
+/* Records the peak of this step; returns how many arenas are more than the last steps needed. */
+static size_t surplus_arenas(struct page_heap *heap, struct peaks *peak)
 {
-    irq_state irq = spinlock_acquire(&page_heap.lock);
-    recent_peak[steps++ % SCAVENGER_STEPS_REMEMBERED] = page_heap.busy_peak;
-    page_heap.busy_peak = page_heap.arenas - page_heap.idle_arenas;
+    size_t arenas;
+    size_t slot = atomic_fetch_add(&peak->steps, 1) % QUARRY_SCAVENGE_STEPS_REMEMBERED;
+    atomic_store_relaxed(&peak->arenas[slot], page_heap_read_peak(heap, &arenas));
     size_t needed = 0;
-    for (unsigned i = 0; i < SCAVENGER_STEPS_REMEMBERED; i++)
-        needed = max_u64(needed, recent_peak[i]);
-    size_t surplus = page_heap.arenas > needed ? page_heap.arenas - needed : 0;
-    spinlock_release(&page_heap.lock, irq);
-    return surplus;
+    for (unsigned i = 0; i < QUARRY_SCAVENGE_STEPS_REMEMBERED; i++)
+        needed = max_u64(needed, atomic_load_relaxed(&peak->arenas[i]));
+    return arenas > needed ? arenas - needed : 0;
 }
 
-size_t scavenger_step(void)
+size_t quarry_scavenge_step(void)
 {
-    return page_heap_release_idle(min_u64(arenas_not_needed(), SCAVENGER_ARENAS_PER_STEP));
-}
-
-size_t scavenger_release_all(void)
-{
-    size_t released = page_heap_release_idle(SIZE_MAX);
-    metadata_pool_drain(&arena_pool);
+    cpu_cache_drain_idle();
+    for (unsigned id = 1; id < cache_id_count(); id++) {
+        transfer_cache_trim(id);
+        central_list_drain_if_idle(id);
+    }
+    size_t released = 0;
+    for (unsigned node = 0; node < FRAME_NODES; node++) {
+        size_t surplus = surplus_arenas(&page_heaps[node], &peaks[node]);
+        released += page_heap_release_idle(&page_heaps[node],
+                                           min_u64(surplus, QUARRY_SCAVENGE_ARENAS_PER_STEP));
+    }
     return released;
 }

@@ -1,29 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scavenger: idle arenas go back to the frame allocator, but not those that will be wanted
- * again in a moment.
+ * The scavenger: frees memory that was not needed for some time, one step at a time.
  *
- * Every step notes the most arenas that were busy at once since the last step, and keeps as many
- * as the busiest of the last eight steps needed. So a load that swings faster than eight steps
- * never pays for its swings, and a peak that is over is given back, sixteen arenas a step. (After
- * TCMalloc's demand-based release.)
+ * A step drains the magazines of this CPU that did not move for QUARRY_SCAVENGE_STEPS_REMEMBERED
+ * steps, trims the transfer caches, destroys kept spans of idle central lists, and releases idle
+ * arenas, but not those that will be needed again soon: it keeps as many arenas as were in use at
+ * once in any of the remembered steps. So a load that rises and falls within that time pays nothing
+ * for it, and the memory of a peak that is over is freed, at most QUARRY_SCAVENGE_ARENAS_PER_STEP
+ * arenas a step. (After TCMalloc's demand-based release.)
  *
- * Locking: the scavenger's own state is touched only under the page heap's lock.
+ * Locking: the state is touched only by steps; two at a time only make the estimate worse. Each
+ * part of a step takes its own lock.
  */
-#ifndef MM_PAGES_SCAVENGER_H
-#define MM_PAGES_SCAVENGER_H
+#ifndef MM_RECLAIM_SCAVENGER_H
+#define MM_RECLAIM_SCAVENGER_H
 
-#include <stddef.h>
-
-#define SCAVENGER_STEPS_REMEMBERED 8u
-#define SCAVENGER_ARENAS_PER_STEP 16u
-
+/* Forgets the peaks. */
 void scavenger_init(void);
-
-/* One step; returns the frames given back. */
-size_t scavenger_step(void);
-
-/* All idle arenas, at once; returns the frames given back. */
-size_t scavenger_release_all(void);
 
 #endif

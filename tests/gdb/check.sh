@@ -45,11 +45,11 @@ says live ' 1 bytes into slot '
 says cached 'it is +free, in the cache of cpu 0'
 says free 'it is +free, in its span'
 says foreign 'not in the heap'
-says spans ' pages +[0-9]+ of [0-9]+ slots handed out'
+says spans ' pages +[0-9]+ of [0-9]+ slots allocated'
 says spans '^[1-9][0-9]* spans of [1-9][0-9]* bytes'
 says whole 'all that counts them agree'
 says 'corrupted page heap' 'disagree: free_pages of the page heap and of all arenas: [0-9]+ and [0-9]+'
-says 'corrupted span' 'disagree: slots handed out of the span at 0x[0-9a-f]+'
+says 'corrupted span' 'disagree: slots allocated of the span at 0x[0-9a-f]+'
 says mended 'all that counts them agree'
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

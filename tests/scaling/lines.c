@@ -35,7 +35,7 @@ struct hold {
 };
 struct lock_history {
     const volatile void *lock;
-    size_t takings;
+    size_t transactions;
     struct hold holds[HOLDS_REMEMBERED]; /* the latest, in a ring */
 };
 static struct lock_history histories[OTHER_LOCKS];
@@ -135,14 +135,14 @@ static struct lock_history *history_of(const volatile void *lock)
 
 static struct hold *latest_hold(struct lock_history *history)
 {
-    return &history->holds[(history->takings - 1) % HOLDS_REMEMBERED];
+    return &history->holds[(history->transactions - 1) % HOLDS_REMEMBERED];
 }
 
 /* Whose hold of the lock this CPU's clock is in; NULL: nobody's. */
 static const struct hold *held_now(const struct lock_history *history)
 {
     uint64_t now = clocks[playing];
-    for (size_t i = 0; i < HOLDS_REMEMBERED && i < history->takings; i++) {
+    for (size_t i = 0; i < HOLDS_REMEMBERED && i < history->transactions; i++) {
         const struct hold *hold = &history->holds[i];
         if (hold->cpu != playing && hold->from <= now && now < hold->to)
             return hold;
@@ -154,13 +154,13 @@ static void note_taking(const volatile void *lock)
 {
     struct lock_history *history = history_of(lock);
     const struct hold *held;
-    counts.takings++;
-    counts.handovers += history->takings > 0 && latest_hold(history)->cpu != playing;
+    counts.transactions++;
+    counts.handovers += history->transactions > 0 && latest_hold(history)->cpu != playing;
     counts.contended += held_now(history) != NULL;
     while ((held = held_now(history)) != NULL)
         clocks[playing] = held->to;
     history->lock = lock;
-    history->takings++;
+    history->transactions++;
     *latest_hold(history) = (struct hold){playing, clocks[playing], clocks[playing] + 1};
 }
 

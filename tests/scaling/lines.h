@@ -28,11 +28,11 @@
 #include <stdint.h>
 
 struct counts {
-    unsigned long takings;   /* of locks */
-    unsigned long handovers; /* of them by another CPU than the last */
-    unsigned long contended; /* of them while another CPU had it */
-    unsigned long atomics;   /* instructions that read, change and write at once */
-    unsigned long moves;     /* of lines between CPUs */
+    unsigned long transactions; /* of locks */
+    unsigned long handovers;    /* of them by another CPU than the last */
+    unsigned long contended;    /* of them while another CPU had it */
+    unsigned long atomics;      /* instructions that read, change and write at once */
+    unsigned long moves;        /* of lines between CPUs */
 };
 
 extern struct counts counts;

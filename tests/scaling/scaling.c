@@ -223,9 +223,11 @@ int main(void)
             random_state = random_seeded(1);
             begin_heap(window);
             struct counts seen = measure(&loads[i]);
-            bool good = seen.moves <= loads[i].limit && (loads[i].goal > 0 || seen.takings == 0);
+            bool good =
+                seen.moves <= loads[i].limit && (loads[i].goal > 0 || seen.transactions == 0);
             printf("%-28s %5u %7lu %11lu %10lu %8lu %13lu%s\n", cpus == 1 ? loads[i].name : "",
-                   cpus, seen.takings, seen.handovers, seen.contended, seen.atomics, seen.moves,
+                   cpus, seen.transactions, seen.handovers, seen.contended, seen.atomics,
+                   seen.moves,
                    !good                        ? "  more than is known"
                    : seen.moves > loads[i].goal ? "  above the goal"
                                                 : "");

@@ -188,15 +188,15 @@ static const struct program programs[] = {
                    ", 64 bytes, guarded, allocated\n"
                    "  place    1 bytes before its start\n"
                    "  allocated by\n    0x"},
-    {write_into_the_gap, "quarry: overflow: somebody wrote to 0x\n"
+    {write_into_the_gap, "quarry: overflow: bytes were written at 0x\n"
                          ", 100 bytes, guarded, allocated\n"
                          "  place    100 bytes behind its start\n"
                          "  allocated by\n    0x\n"
                          "  bytes    0x\n[01] ca ca"},
-    {write_into_the_gap_before, "quarry: underflow: somebody wrote to 0x\n"
+    {write_into_the_gap_before, "quarry: underflow: bytes were written at 0x\n"
                                 "  place    3 bytes before its start\n"
                                 "[01] ca ca"},
-    {write_to_the_last_byte, "quarry: overflow: somebody wrote to 0x\n"
+    {write_to_the_last_byte, "quarry: overflow: bytes were written at 0x\n"
                              "  place    4095 bytes behind its start\n"
                              "ca [01]"},
     {free_interior_of_freed, "quarry: bad free: no guarded object begins there\n"
@@ -316,7 +316,7 @@ TEST(guard_pages_take_what_they_use_and_can_be_stopped)
     quarry_guard_stop();
     quarry_cpu_offline();
     void *object = quarry_alloc(10);
-    EXPECT(!guard_pages_have(object) && guard_pages_live() == 0);
+    EXPECT(!guard_pages_have(object) && sampler.live == 0);
     quarry_free(object);
     EXPECT(quarry_cpu_online(0) == QUARRY_OK);
 }
@@ -457,7 +457,7 @@ TEST(guard_pages_name_the_nearest_object)
                      "underflow\n, 20 bytes, guarded, allocated");
     test_expect_stop(fault_at_the_ends, (void *)&first_page,
                      "underflow\n, 10 bytes, guarded, allocated");
-    test_expect_stop(fault_at_the_ends, (void *)&last_page, "guarded, never given out");
+    test_expect_stop(fault_at_the_ends, (void *)&last_page, "guarded, never allocated");
     test_expect_stop(fault_behind_the_last, (void *)&high,
                      "use after free\n, 30 bytes, guarded, freed");
     test_expect_stop(fault_before_the_first, (void *)&high,

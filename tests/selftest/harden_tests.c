@@ -10,7 +10,7 @@
 
 #include "lib/bits.h"
 #include "lib/list.h"
-#include "mm/frames/frame_api.h"
+#include "mm/frames/frames.h"
 #include "mm/pages/span.h"
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
@@ -201,13 +201,13 @@ static const struct program programs[] = {
               "  seen by  free\n"
               "  object   0x*, slot *\n"
               "  byte     0x*, 104 bytes behind its start\n"
-              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots allocated\n"
               "  bytes    0x*: * [*] *",
               "quarry: overflow: bytes behind an object were overwritten\n"
               "  seen by  free\n"
               "  object   0x*, slot *\n"
               "  byte     0x*, 104 bytes behind its start\n"
-              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots allocated\n"
               "  asked    104 bytes, allocated by 0x*\n"
               "  bytes    0x*: * [*] *")},
     {write_far_behind,
@@ -236,13 +236,13 @@ static const struct program programs[] = {
               "  seen by  *\n"
               "  object   0x*, slot *\n"
               "  byte     0x*, 16 bytes behind its start\n"
-              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots allocated\n"
               "  bytes    0x*: db db db db db db db db [55] db db db db db db db db",
               "quarry: use after free: a freed object was overwritten\n"
               "  seen by  *\n"
               "  object   0x*, slot *\n"
               "  byte     0x*, 16 bytes behind its start\n"
-              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots allocated\n"
               "  asked    104 bytes, allocated by 0x*\n"
               "  freed    by 0x*\n"
               "  bytes    0x*: db db db db db db db db [55] db db db db db db db db")},
@@ -296,7 +296,7 @@ TEST(harden_sees_the_exact_end)
                        "  seen by  free\n"
                        "  object   0x*, slot *\n"
                        "  byte     0x*, 97 bytes behind its start\n"
-                       "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots handed out\n"
+                       "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots allocated\n"
                        "  asked    97 bytes, allocated by 0x*\n"
                        "  bytes    0x*: * [00] fe fe fe fe fe fe *");
     test_expect_report(write_one_behind_large, NULL,
@@ -549,7 +549,7 @@ TEST(leaks_are_unknown_below_level_2)
     quarry_free(object);
 }
 
-/* Memory full of rubbish, as on a real machine: a slot that was never given out has no record. */
+/* Memory full of rubbish, as on a real machine: a slot that was never allocated has no record. */
 static void free_a_slot_never_given(void *unused)
 {
     (void)unused;
@@ -572,5 +572,5 @@ TEST(harden_records_begin_empty)
         return;
     test_heap_fresh();
     test_expect_stop(free_a_slot_never_given, NULL,
-                     "quarry: bad free: pointer that was never given out");
+                     "quarry: bad free: pointer that was never allocated");
 }

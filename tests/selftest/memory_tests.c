@@ -401,12 +401,12 @@ TEST(memory_gone_asks_others_only_if_it_may_wait)
     }
     platform_run(2, cache_and_fall_silent, NULL);
     EXPECT(quarry_alloc((size_t)1 << 40) == NULL);
-    EXPECT(!cpu_cache_of(1)->drain_asked);
+    EXPECT(!cpu_cache_of(1)->drain_requested);
     EXPECT(quarry_alloc_with((size_t)1 << 40, QUARRY_ZEROED) == NULL);
-    EXPECT(!cpu_cache_of(1)->drain_asked);
+    EXPECT(!cpu_cache_of(1)->drain_requested);
     EXPECT(quarry_alloc_with((size_t)1 << 40, QUARRY_MAY_WAIT) == NULL);
-    EXPECT(cpu_cache_of(1)->drain_asked && !cpu_cache_of(0)->drain_asked);
-    EXPECT(quarry_cpu_reap(1) == QUARRY_OK && !cpu_cache_of(1)->drain_asked);
+    EXPECT(cpu_cache_of(1)->drain_requested && !cpu_cache_of(0)->drain_requested);
+    EXPECT(quarry_cpu_reap(1) == QUARRY_OK && !cpu_cache_of(1)->drain_requested);
 }
 
 /* A CPU that was asked to drain does so at its next miss; the interrupt does it at once. */
@@ -419,14 +419,14 @@ TEST(cpu_that_was_asked_drains_when_it_misses)
         struct cpu_cache *cache = quarry_port_cpu()->cache;
         unsigned held = size_class_for(200);
         EXPECT(cpu_cache_held(cache, held) > 0);
-        cache->drain_asked = true;
+        cache->drain_requested = true;
         if (way == 0)
             quarry_drain_interrupt();
         else if (way == 1)
             EXPECT(quarry_alloc(20000) != NULL);
         else
             cpu_cache_free_missed(size_class_for(100), quarry_alloc(100));
-        EXPECT(!cache->drain_asked && cpu_cache_held(cache, held) == 0);
+        EXPECT(!cache->drain_requested && cpu_cache_held(cache, held) == 0);
         quarry_free(object);
         size_t cached = cpu_cache_held(cache, size_class_for(100));
         quarry_drain_interrupt(); /* nobody asked: nothing */

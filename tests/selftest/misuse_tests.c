@@ -305,33 +305,33 @@ static const struct misuse misuses[] = {
     {free_stack_address,
      "quarry: bad free: foreign pointer\n"
      "  address  0x*\n"
-     "  state    not in any arena: Quarry never gave it out, or took it back whole"},
+     "  state    not in any arena: never allocated by Quarry, or its arena was released"},
     {free_static_address,
      "quarry: bad free: foreign pointer\n"
      "  address  0x*\n"
-     "  state    not in any arena: Quarry never gave it out, or took it back whole"},
+     "  state    not in any arena: never allocated by Quarry, or its arena was released"},
     {free_wild_address,
      "quarry: bad free: foreign pointer\n"
      "  address  0xdeadbeefcafe0008\n"
-     "  state    not in any arena: Quarry never gave it out, or took it back whole"},
+     "  state    not in any arena: never allocated by Quarry, or its arena was released"},
     {free_raw_frame,
      "quarry: bad free: foreign pointer\n"
      "  address  0x*\n"
-     "  state    not in any arena: Quarry never gave it out, or took it back whole"},
+     "  state    not in any arena: never allocated by Quarry, or its arena was released"},
     {free_twice,
      BY_LEVEL("quarry: bad free: double free\n"
               "  address  0x*\n"
-              "  span     0x*, 7 pages, class 13 (104 bytes), * of 275 slots handed out\n"
+              "  span     0x*, 7 pages, class 13 (104 bytes), * of 275 slots allocated\n"
               "  object   0x*, slot *\n"
               "  state    free, address is 0 bytes behind its start",
               "quarry: bad free: double free\n"
               "  address  0x*\n"
-              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots allocated\n"
               "  object   0x*, slot *\n"
               "  state    free, address is 0 bytes behind its start",
               "quarry: bad free: double free\n"
               "  address  0x*\n"
-              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots allocated\n"
               "  object   0x*, slot *\n"
               "  state    free, address is 0 bytes behind its start\n"
               "  asked    100 bytes, allocated by 0x*\n"
@@ -359,38 +359,38 @@ static const struct misuse misuses[] = {
     {free_interior,
      BY_LEVEL("quarry: bad free: interior pointer\n"
               "  address  0x*\n"
-              "  span     0x*, 7 pages, class 13 (104 bytes), * of 275 slots handed out\n"
+              "  span     0x*, 7 pages, class 13 (104 bytes), * of 275 slots allocated\n"
               "  object   0x*, slot *\n"
-              "  state    handed out, address is 8 bytes behind its start",
+              "  state    allocated, address is 8 bytes behind its start",
               "quarry: bad free: interior pointer\n"
               "  address  0x*\n"
-              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots allocated\n"
               "  object   0x*, slot *\n"
-              "  state    handed out, address is 8 bytes behind its start",
+              "  state    allocated, address is 8 bytes behind its start",
               "quarry: bad free: interior pointer\n"
               "  address  0x*\n"
-              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots handed out\n"
+              "  span     0x*, 7 pages, class 14 (112 bytes), 32 of 256 slots allocated\n"
               "  object   0x*, slot *\n"
-              "  state    handed out, address is 8 bytes behind its start\n"
+              "  state    allocated, address is 8 bytes behind its start\n"
               "  asked    100 bytes, allocated by 0x*")},
     {free_unaligned,
      BY_LEVEL("quarry: bad free: unaligned pointer\n  address*\n  span*\n  object*\n"
-              "  state    handed out, address is 1 bytes behind its start",
+              "  state    allocated, address is 1 bytes behind its start",
               "quarry: bad free: unaligned pointer\n  address*\n  span*\n  object*\n"
-              "  state    handed out, address is 1 bytes behind its start",
+              "  state    allocated, address is 1 bytes behind its start",
               "quarry: bad free: unaligned pointer\n  address*\n  span*\n  object*\n"
-              "  state    handed out, address is 1 bytes behind its start\n  asked    100 bytes*")},
+              "  state    allocated, address is 1 bytes behind its start\n  asked    100 bytes*")},
     {free_never_given,
      BY_LEVEL(
          "quarry: bad free: double free\n  address*\n  span*, 15 pages, class 2 (16 bytes), * of "
-         "3840 slots handed out\n  object*\n  state    free, address is 0 bytes behind its start",
+         "3840 slots allocated\n  object*\n  state    free, address is 0 bytes behind its start",
          "quarry: bad free: double free\n  address*\n  span*\n  object*\n  state    free, *",
-         "quarry: bad free: pointer that was never given out\n  address*\n  span*\n  object*\n"
+         "quarry: bad free: pointer that was never allocated\n  address*\n  span*\n  object*\n"
          "  state    free, address is 0 bytes behind its start")},
     {free_large_twice, "quarry: bad free: pointer to free memory (double free?)\n"
                        "  address  0x*\n"
                        "  arena    0x*\n"
-                       "  state    its page is in no span: freed already, or never given out"},
+                       "  state    its page is in no span: freed already, or never allocated"},
     {free_large_interior, BY_LEVEL("quarry: bad free: interior pointer\n"
                                    "  address  0x*\n"
                                    "  span     0x*, 269 pages, one large object\n"
@@ -427,7 +427,7 @@ static const struct misuse misuses[] = {
      "quarry: bad usable size: pointer to free memory (double free?)\n"
      "  address  0x*\n"
      "  arena    0x*\n"
-     "  state    its page is in no span: freed already, or never given out"},
+     "  state    its page is in no span: freed already, or never allocated"},
     {realloc_interior,
      BY_LEVEL(
          "quarry: bad realloc: interior pointer\n  address*\n  span*\n  object*\n  state*16 bytes*",

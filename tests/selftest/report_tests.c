@@ -2,7 +2,7 @@
 /* Reports: the JSON is JSON, and what it says is what quarry_stats() says. */
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
-#include <quarry/report.h>
+#include <quarry/stats.h>
 
 #include "lib/format.h"
 #include "tests/framework/platform.h"

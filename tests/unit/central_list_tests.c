@@ -5,7 +5,7 @@
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
 
-#include "mm/frames/frame_api.h"
+#include "mm/frames/frames.h"
 #include "mm/objects/central_list.h"
 #include "mm/objects/cpu_cache.h"
 #include "mm/objects/size_class.h"
@@ -116,9 +116,9 @@ TEST(central_list_takes_from_several_spans_at_once)
     central_list_free(size_class, 3, objects);
     central_list_free(size_class, 3, objects + slots);
     void *taken[10];
-    size_t takings = central_list_sums(size_class).takings;
+    size_t transactions = central_list_sums(size_class).transactions;
     EXPECT(central_list_alloc(size_class, 10, taken) == 6);
-    EXPECT(central_list_sums(size_class).takings == takings + 1);
+    EXPECT(central_list_sums(size_class).transactions == transactions + 1);
     EXPECT(central_list_alloc(size_class, 10, taken) == 10); /* a new span */
     EXPECT(central_list_sums(size_class).spans == 3);
     central_list_verify(size_class);

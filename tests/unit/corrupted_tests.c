@@ -8,7 +8,7 @@
 #include <quarry_arch.h>
 
 #include "lib/check.h"
-#include "mm/frames/frame_api.h"
+#include "mm/frames/frames.h"
 #include "mm/objects/cpu_cache.h"
 #include "mm/pages/arena.h"
 #include "mm/pages/page_heap.h"
@@ -76,7 +76,7 @@ static void page_has_another_class(void)
 
 static void span_is_on_the_wrong_list(void)
 {
-    span->list = SPAN_FULL;
+    span->state = SPAN_FULL;
 }
 
 static void span_is_on_no_list(void)
@@ -121,8 +121,8 @@ static void arena_is_unknown(void)
 static void arena_is_in_the_wrong_bucket(void)
 {
     list_remove(&arena->bucket_link);
-    list_push_front(&page_heap.buckets[1], &arena->bucket_link);
-    page_heap.occupied[0] |= 2;
+    list_push_front(&page_heaps[0].buckets[1], &arena->bucket_link);
+    page_heaps[0].occupied[0] |= 2;
 }
 
 static void idle_arena_is_not_on_its_list(void)
@@ -132,39 +132,39 @@ static void idle_arena_is_not_on_its_list(void)
 
 static void busy_arena_is_on_the_idle_list(void)
 {
-    list_push_front(&page_heap.idle, &arena->idle_link);
+    list_push_front(&page_heaps[0].idle, &arena->idle_link);
 }
 
 /* ---- the page heap's sums ---- */
 
 static void bucket_is_marked_wrongly(void)
 {
-    page_heap.occupied[3] ^= 1u << 7;
+    page_heaps[0].occupied[3] ^= 1u << 7;
 }
 
 static void last_bucket_is_marked_wrongly(void)
 {
-    page_heap.occupied[ARENA_PAGES / 64] ^= 1u << ARENA_PAGES % 64;
+    page_heaps[0].occupied[ARENA_PAGES / 64] ^= 1u << ARENA_PAGES % 64;
 }
 
 static void page_heap_counts_arenas_wrongly(void)
 {
-    page_heap.arenas++;
+    page_heaps[0].arenas++;
 }
 
 static void page_heap_counts_idle_arenas_wrongly(void)
 {
-    page_heap.idle_arenas++;
+    page_heaps[0].idle_arenas++;
 }
 
 static void page_heap_counts_pages_wrongly(void)
 {
-    page_heap.owned_pages++;
+    page_heaps[0].owned_pages++;
 }
 
 static void page_heap_counts_free_pages_wrongly(void)
 {
-    page_heap.free_pages--;
+    page_heaps[0].free_pages--;
 }
 
 /* ---- pools of descriptors ---- */
@@ -195,30 +195,30 @@ static struct cpu_cache *cache(void)
 
 static void **bottom(unsigned size_class)
 {
-    return cache()->bottom[size_class];
+    return cache()->magazines[size_class].bottom;
 }
 
 static void door_is_not_empty(void)
 {
-    cache()->door[0] = small_object;
+    cache()->sentinel[0] = small_object;
 }
 
 static void door_of_another_cpu_is_open(void)
 {
     if (cpu_cache_count() > 1)
-        cpu_cache_of(1)->door[1] = NULL;
+        cpu_cache_of(1)->sentinel[1] = NULL;
     else
-        stop_with("quarry: the door of cpu 1 is not shut, for there is one CPU");
+        stop_with("quarry: the sentinel of cpu 1 was overwritten, for there is one CPU");
 }
 
 static void door_is_not_full(void)
 {
-    cache()->door[1] = NULL;
+    cache()->sentinel[1] = NULL;
 }
 
 static void door_is_elsewhere(void)
 {
-    cache()->block->top[0] = &cache()->door[1];
+    cache()->block->top[0] = &cache()->sentinel[1];
 }
 
 static void stack_has_no_bottom(void)
@@ -228,7 +228,7 @@ static void stack_has_no_bottom(void)
 
 static void stack_has_no_marker(void)
 {
-    bottom(span->size_class)[cache()->capacity[span->size_class] + 1] = (void *)0x55;
+    bottom(span->cache_id)[cache()->magazines[span->cache_id].capacity + 1] = (void *)0x55;
 }
 
 static void stack_holds_more_than_it_may(void)
@@ -248,12 +248,12 @@ static void grants_are_over_the_budget(void)
 
 static void stack_holds_a_foreign_pointer(void)
 {
-    *cache()->block->top[span->size_class] = &span;
+    *cache()->block->top[span->cache_id] = &span;
 }
 
 static void stack_holds_an_interior_pointer(void)
 {
-    *cache()->block->top[span->size_class] = (char *)small_object + 8;
+    *cache()->block->top[span->cache_id] = (char *)small_object + 8;
 }
 
 static void stack_holds_a_free_slot(void)
@@ -261,19 +261,19 @@ static void stack_holds_a_free_slot(void)
     unsigned slot = 0;
     while (span_slot_used(span, slot))
         slot++;
-    *cache()->block->top[span->size_class] = (void *)span_slot_address(span, slot);
+    *cache()->block->top[span->cache_id] = (void *)span_slot_address(span, slot);
 }
 
 static void stack_holds_another_class(void)
 {
-    *cache()->block->top[span->size_class] = large_object;
+    *cache()->block->top[span->cache_id] = large_object;
 }
 
 /* ---- frames ---- */
 
 static struct frame_allocator *allocator(void)
 {
-    return &frames.allocator;
+    return &frames.nodes[0].allocator;
 }
 
 static size_t ready_child(void)
@@ -343,14 +343,14 @@ static const struct tear tears[] = {
     {pool_page_counts_wrongly, "quarry: metadata page"},
     {pool_counts_wrongly, "quarry: a metadata pool of"},
     {pool_counts_pages_wrongly, "quarry: a metadata pool of"},
-    {door_is_not_empty, "the door of cpu 0 is not shut"},
-    {door_is_not_full, "the door of cpu 0 is not shut"},
-    {door_is_elsewhere, "the door of cpu 0 is not shut"},
-    {stack_has_no_bottom, "the stack of cpu 0, class 5"},
+    {door_is_not_empty, "the sentinel of cpu 0 was overwritten"},
+    {door_is_not_full, "the sentinel of cpu 0 was overwritten"},
+    {door_is_elsewhere, "the sentinel of cpu 0 was overwritten"},
+    {stack_has_no_bottom, "the magazine of cpu 0, cache id 5"},
     {stack_has_no_marker,
-     "the stack of cpu 0, class\nsentinels 0x0000000000000000 0x0000000000000055"},
-    {door_of_another_cpu_is_open, "the door of cpu 1 is not shut"},
-    {stack_holds_more_than_it_may, "the stack of cpu 0, class 5"},
+     "the magazine of cpu 0, cache id\nsentinels 0x0000000000000000 0x0000000000000055"},
+    {door_of_another_cpu_is_open, "the sentinel of cpu 1 was overwritten"},
+    {stack_holds_more_than_it_may, "the magazine of cpu 0, cache id 5"},
     {grants_do_not_add_up, "the cache of cpu 0 was granted"},
     {grants_are_over_the_budget, "the cache of cpu 0 was granted"},
     {stack_holds_a_foreign_pointer, "bad free (found in a CPU's cache): foreign pointer"},
@@ -395,7 +395,7 @@ static void free_into_another_class(void *argument)
 {
     (void)argument;
     build();
-    page_map_set_cache_id(span->first_page, span->pages, span->size_class + 1u);
+    page_map_set_cache_id(span->first_page, span->pages, span->cache_id + 1u);
     quarry_free(small_object);
     quarry_scavenge();
 }
@@ -404,7 +404,7 @@ static void ask_in_another_class(void *argument)
 {
     (void)argument;
     build();
-    page_map_set_cache_id(span->first_page, span->pages, span->size_class + 1u);
+    page_map_set_cache_id(span->first_page, span->pages, span->cache_id + 1u);
     quarry_usable_size(small_object);
 }
 
@@ -415,19 +415,19 @@ TEST(corrupted_page_map_is_seen_by_free)
     test_expect_stop(ask_in_another_class, NULL, "quarry: bad usable size");
     if (QUARRY_HARDEN ==
         0) /* from level 1 on the span's own class is believed, and that is right */
-        test_expect_stop(free_into_another_class, NULL,
-                         "quarry: bad free: double free\nhanded out");
+        test_expect_stop(free_into_another_class, NULL, "quarry: bad free: double free\nallocated");
 }
 
 /* An absent child, between two pieces of memory. */
 static void make_absent_child_present(void *argument)
 {
     (void)argument;
-    for (size_t child = 0; child < frames.allocator.frontier * QUARRY_TREE_CHILDREN; child++)
-        if (frames.allocator.children[child] == CHILD_HOLES &&
-            !memory_map_may_own(frames.allocator.map, child << CHILD_SHIFT,
+    for (size_t child = 0; child < frames.nodes[0].allocator.frontier * QUARRY_TREE_CHILDREN;
+         child++)
+        if (frames.nodes[0].allocator.children[child] == CHILD_HOLES &&
+            !memory_map_may_own(frames.nodes[0].allocator.map, child << CHILD_SHIFT,
                                 (child + 1) << CHILD_SHIFT)) {
-            frames.allocator.children[child] = CHILD_FRAMES;
+            frames.nodes[0].allocator.children[child] = CHILD_FRAMES;
             quarry_verify();
         }
 }
@@ -435,13 +435,15 @@ static void make_absent_child_present(void *argument)
 TEST(corrupted_absent_child_is_seen_by_verify)
 {
     test_heap_fresh();
-    while (frame_frontier_advance(&frames.allocator))
+    while (frame_frontier_advance(&frames.nodes[0].allocator))
         continue;
     quarry_verify();
     bool has_absent = false;
-    for (size_t child = 0; child < frames.allocator.frontier * QUARRY_TREE_CHILDREN; child++)
-        has_absent = has_absent || !memory_map_may_own(frames.allocator.map, child << CHILD_SHIFT,
-                                                       (child + 1) << CHILD_SHIFT);
+    for (size_t child = 0; child < frames.nodes[0].allocator.frontier * QUARRY_TREE_CHILDREN;
+         child++)
+        has_absent =
+            has_absent || !memory_map_may_own(frames.nodes[0].allocator.map, child << CHILD_SHIFT,
+                                              (child + 1) << CHILD_SHIFT);
     if (has_absent)
         test_expect_stop(make_absent_child_present, NULL, "quarry: absent child");
     else

@@ -7,7 +7,7 @@
 
 #include "lib/bits.h"
 #include "lib/fault.h"
-#include "mm/frames/frame_api.h"
+#include "mm/frames/frames.h"
 #include "mm/objects/cpu_cache.h"
 #include "mm/objects/transfer_cache.h"
 #include "tests/framework/platform.h"
@@ -22,7 +22,7 @@ static size_t granted_by_hand(void)
 {
     size_t bytes = 0;
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
-        bytes += (size_t)cache()->capacity[i] * size_classes[i].bytes;
+        bytes += (size_t)cache()->magazines[i].capacity * size_classes[i].bytes;
     return bytes;
 }
 
@@ -83,14 +83,14 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
     size_t frames_before = quarry_frame_free_count();
     cpu_caches_set_budget((size_t)1 << 50);
     const unsigned size_class = 8;
-    const struct size_class *class = &size_classes[size_class];
+    const struct cache_shape *class = &cache_shapes[size_class];
     static void *objects[2300];
-    EXPECT(cache()->capacity[size_class] == 0);
-    EXPECT(cache()->room[size_class] == class->first_slots);
+    EXPECT(cache()->magazines[size_class].capacity == 0);
+    EXPECT(cache()->magazines[size_class].places == class->magazine_first);
     unsigned arrays = 1;
     for (size_t count = 0; count < 2300; count++) {
-        size_t capacity = cache()->capacity[size_class];
-        size_t room = cache()->room[size_class];
+        size_t capacity = cache()->magazines[size_class].capacity;
+        size_t room = cache()->magazines[size_class].places;
         bool will_miss = cpu_cache_held(cache(), size_class) == 0;
         objects[count] = quarry_port_pop(size_class);
         EXPECT((objects[count] == NULL) == will_miss);
@@ -99,13 +99,14 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
         objects[count] = cpu_cache_alloc_missed(size_class);
         REQUIRE(objects[count] != NULL);
         EXPECT(cpu_cache_held(cache(), size_class) == class->batch - 1u);
-        bool grew = cache()->room[size_class] > room;
-        EXPECT(grew == (capacity == room && capacity < class->cache_slots));
+        bool grew = cache()->magazines[size_class].places > room;
+        EXPECT(grew == (capacity == room && capacity < class->magazine_max));
         arrays += grew;
-        size_t fits = cache()->room[size_class] - capacity;
-        REQUIRE(cache()->capacity[size_class] == capacity + min_u64(class->batch, fits));
+        size_t fits = cache()->magazines[size_class].places - capacity;
+        REQUIRE(cache()->magazines[size_class].capacity == capacity + min_u64(class->batch, fits));
     }
-    EXPECT(cache()->capacity[size_class] == class->cache_slots && class->cache_slots == 2046);
+    EXPECT(cache()->magazines[size_class].capacity == class->magazine_max &&
+           class->magazine_max == 2046);
     EXPECT(arrays == 4);
     cpu_cache_verify(cache());
     /* A full stack: a batch leaves, and the one object comes in. */
@@ -113,15 +114,15 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
         size_t held = cpu_cache_held(cache(), size_class);
         if (quarry_port_push(size_class, objects[i]))
             continue;
-        EXPECT(held == class->cache_slots);
+        EXPECT(held == class->magazine_max);
         cpu_cache_free_missed(size_class, objects[i]);
         EXPECT(cpu_cache_held(cache(), size_class) == held - class->batch + 1);
     }
     cpu_cache_verify(cache());
     /* Drained, it is back where it began, and its arrays are free. */
     quarry_scavenge();
-    EXPECT(cache()->room[size_class] == class->first_slots);
-    EXPECT(cache()->capacity[size_class] == class->first_slots);
+    EXPECT(cache()->magazines[size_class].places == class->magazine_first);
+    EXPECT(cache()->magazines[size_class].capacity == class->magazine_first);
     cpu_cache_verify(cache());
     quarry_verify();
     EXPECT(quarry_frame_free_count() == frames_before);
@@ -142,13 +143,13 @@ TEST(cpu_cache_stays_short_when_memory_is_gone)
         quarry_free(objects[i]);
     quarry_scavenge(); /* an arena is here, and the stacks are short again */
     unsigned size_class = size_class_for(64);
-    size_t room = cache()->room[size_class];
+    size_t room = cache()->magazines[size_class].places;
     quarry_free(quarry_aligned(8192, 1)); /* pages that need no frames */
     fault_arm_every(1u << FAULT_FRAME, 1);
     for (unsigned i = 0; i < 300; i++)
         EXPECT((objects[i] = quarry_alloc(64)) != NULL);
     fault_disarm();
-    EXPECT(cache()->room[size_class] == room);
+    EXPECT(cache()->magazines[size_class].places == room);
     for (unsigned i = 0; i < 300; i++)
         quarry_free(objects[i]);
     quarry_verify();
@@ -164,9 +165,9 @@ TEST(cpu_cache_grows_when_objects_come_back)
     quarry_cpu_offline();
     EXPECT(cpu_cache_held(cache(), size_class) == 0);
     EXPECT(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
-    EXPECT(cache()->capacity[size_class] == 0);
+    EXPECT(cache()->magazines[size_class].capacity == 0);
     cpu_cache_free_missed(size_class, object);
-    EXPECT(cache()->capacity[size_class] == size_classes[size_class].batch);
+    EXPECT(cache()->magazines[size_class].capacity == cache_shapes[size_class].batch);
     EXPECT(cpu_cache_held(cache(), size_class) == 1);
 }
 
@@ -188,8 +189,9 @@ TEST(cpu_cache_takes_capacity_from_others_in_turn)
         }
     cpu_cache_verify(cache());
     EXPECT(granted_by_hand() <= 64 * 1024);
-    unsigned before[3] = {cache()->capacity[first], cache()->capacity[first + 1],
-                          cache()->capacity[first + 2]};
+    unsigned before[3] = {cache()->magazines[first].capacity,
+                          cache()->magazines[first + 1].capacity,
+                          cache()->magazines[first + 2].capacity};
     EXPECT(before[0] > 0 && before[1] > 0 && before[2] > 0);
     /* Misses of a class that is not among them, until it has all that it may have. */
     const unsigned wanting = 30;
@@ -199,10 +201,10 @@ TEST(cpu_cache_takes_capacity_from_others_in_turn)
         cpu_cache_verify(cache());
         cpu_cache_free_missed(wanting, object);
     }
-    EXPECT(cache()->capacity[wanting] >= size_classes[wanting].batch);
+    EXPECT(cache()->magazines[wanting].capacity >= cache_shapes[wanting].batch);
     unsigned gave = 0;
     for (unsigned i = 0; i < 3; i++)
-        gave += cache()->capacity[first + i] < before[i];
+        gave += cache()->magazines[first + i].capacity < before[i];
     EXPECT(gave >= 2);
     for (unsigned i = 0; i < 3; i++)
         for (unsigned round = 0; round < KEPT; round++)
@@ -219,15 +221,15 @@ TEST(cpu_cache_donor_gives_a_batch_and_its_surplus)
     cpu_caches_set_budget(1);
     const unsigned donor = 40;
     const unsigned receiver = 50;
-    while (cache()->granted_bytes + size_classes[donor].batch * size_classes[donor].bytes <=
+    while (cache()->granted_bytes + cache_shapes[donor].batch * size_classes[donor].bytes <=
            cache()->budget_bytes) {
-        size_t before = cache()->capacity[donor];
+        size_t before = cache()->magazines[donor].capacity;
         REQUIRE(cpu_cache_alloc_missed(donor) != NULL);
-        if (cache()->capacity[donor] == before)
+        if (cache()->magazines[donor].capacity == before)
             break; /* as much as this class may have */
     }
-    size_t capacity = cache()->capacity[donor];
-    size_t batch = size_classes[donor].batch;
+    size_t capacity = cache()->magazines[donor].capacity;
+    size_t batch = cache_shapes[donor].batch;
     REQUIRE(capacity >= batch);
     void *more;
     while (cpu_cache_held(cache(), donor) < capacity && transfer_cache_alloc(donor, 1, &more) == 1)
@@ -235,19 +237,19 @@ TEST(cpu_cache_donor_gives_a_batch_and_its_surplus)
     cache()->budget_bytes = cache()->granted_bytes; /* nothing is left for others */
     cache()->next_donor = (uint8_t)donor;
     EXPECT(cpu_cache_alloc_missed(receiver) != NULL);
-    EXPECT(cache()->capacity[donor] == capacity - batch);
+    EXPECT(cache()->magazines[donor].capacity == capacity - batch);
     EXPECT(cpu_cache_held(cache(), donor) == capacity - batch);
     EXPECT(cache()->next_donor == donor + 1);
-    EXPECT(cache()->capacity[receiver] > 0 &&
-           cache()->capacity[receiver] <= size_classes[receiver].batch);
+    EXPECT(cache()->magazines[receiver].capacity > 0 &&
+           cache()->magazines[receiver].capacity <= cache_shapes[receiver].batch);
     cpu_cache_verify(cache());
     /* A class does not give to itself; with nobody to give, nothing is granted. */
     cache()->budget_bytes = cache()->granted_bytes;
     cache()->next_donor = (uint8_t)(SIZE_CLASS_COUNT - 1);
-    size_t before = cache()->capacity[receiver];
+    size_t before = cache()->magazines[receiver].capacity;
     EXPECT(cpu_cache_alloc_missed(receiver) != NULL);
     cpu_cache_verify(cache());
-    EXPECT(cache()->capacity[receiver] >= before);
+    EXPECT(cache()->magazines[receiver].capacity >= before);
 }
 
 /* A heap in which `donor` alone has capacity, a batch of it, and the budget is used up. */
@@ -257,7 +259,7 @@ static size_t only_donor(unsigned donor)
     cpu_caches_set_budget((size_t)1 << 50);
     EXPECT(cpu_cache_alloc_missed(donor) != NULL);
     cache()->budget_bytes = cache()->granted_bytes;
-    return cache()->capacity[donor];
+    return cache()->magazines[donor].capacity;
 }
 
 /* Whoever is asked first, the only one that has something gives all of its batch. */
@@ -271,10 +273,10 @@ TEST(cpu_cache_finds_the_only_donor)
         {19, 20, 20},                                     /* all others in vain, and itself */
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        EXPECT(only_donor(cases[i].donor) == size_classes[cases[i].donor].batch);
+        EXPECT(only_donor(cases[i].donor) == cache_shapes[cases[i].donor].batch);
         cache()->next_donor = (uint8_t)cases[i].first_asked;
         EXPECT(cpu_cache_alloc_missed(cases[i].receiver) != NULL);
-        EXPECT(cache()->capacity[cases[i].donor] == 0);
+        EXPECT(cache()->magazines[cases[i].donor].capacity == 0);
         cpu_cache_verify(cache());
     }
     test_heap_fresh();
@@ -283,10 +285,11 @@ TEST(cpu_cache_finds_the_only_donor)
 TEST(cpu_cache_takes_from_nobody_what_it_can_afford)
 {
     EXPECT(only_donor(19) > 0);
-    size_t before = cache()->capacity[19];
-    cache()->budget_bytes += (size_t)size_classes[20].batch * size_classes[20].bytes;
+    size_t before = cache()->magazines[19].capacity;
+    cache()->budget_bytes += (size_t)cache_shapes[20].batch * size_classes[20].bytes;
     EXPECT(cpu_cache_alloc_missed(20) != NULL);
-    EXPECT(cache()->capacity[19] == before && cache()->capacity[20] == size_classes[20].batch);
+    EXPECT(cache()->magazines[19].capacity == before &&
+           cache()->magazines[20].capacity == cache_shapes[20].batch);
     test_heap_fresh();
 }
 
@@ -294,11 +297,12 @@ TEST(cpu_cache_takes_from_nobody_what_it_can_afford)
 TEST(cpu_cache_does_not_give_to_itself)
 {
     EXPECT(only_donor(19) > 0);
-    cache()->budget_bytes += (size_t)size_classes[20].batch * size_classes[20].bytes;
+    cache()->budget_bytes += (size_t)cache_shapes[20].batch * size_classes[20].bytes;
     EXPECT(cpu_cache_alloc_missed(20) != NULL);
     cache()->next_donor = 20;
     EXPECT(cpu_cache_alloc_missed(20) != NULL);
-    EXPECT(cache()->capacity[19] == 0 && cache()->capacity[20] >= size_classes[20].batch);
+    EXPECT(cache()->magazines[19].capacity == 0 &&
+           cache()->magazines[20].capacity >= cache_shapes[20].batch);
     cpu_cache_verify(cache());
     test_heap_fresh();
 }
@@ -357,11 +361,11 @@ TEST(cpu_cache_stack_is_drained_when_idle)
     put(size_class, take(size_class));
     EXPECT(cpu_cache_held(cache(), size_class) > 0);
     for (unsigned i = 0; i < 8; i++)
-        cpu_cache_drain_if_idle();
+        cpu_cache_drain_idle();
     EXPECT(cpu_cache_held(cache(), size_class) > 0);
     void *object = take(size_class);
     for (unsigned i = 0; i < 8; i++)
-        cpu_cache_drain_if_idle();
+        cpu_cache_drain_idle();
     put(size_class, object);
     EXPECT(cpu_cache_held(cache(), size_class) > 0);
     for (unsigned i = 0; i < 9; i++) {
@@ -372,7 +376,7 @@ TEST(cpu_cache_stack_is_drained_when_idle)
             put(busy_class, busy);
             busy = NULL;
         }
-        cpu_cache_drain_if_idle();
+        cpu_cache_drain_idle();
     }
     EXPECT(cpu_cache_held(cache(), size_class) == 0 && cpu_cache_held(cache(), busy_class) > 0);
     put(busy_class, busy);
@@ -387,7 +391,8 @@ TEST(cpu_cache_offline_is_all_doors)
     quarry_cpu_offline();
     EXPECT(!cache()->online && cache()->area == NULL && cache()->granted_bytes == 0);
     for (unsigned i = 0; i < SIZE_CLASS_COUNT; i++) {
-        EXPECT(cache()->block->top[i] == &cache()->door[0] && cache()->capacity[i] == 0);
+        EXPECT(cache()->block->top[i] == &cache()->sentinel[0] &&
+               cache()->magazines[i].capacity == 0);
         EXPECT(quarry_port_pop(i) == NULL && !quarry_port_push(i, cache()));
         EXPECT(cpu_cache_held(cache(), i) == 0);
     }

@@ -5,8 +5,8 @@
 #include <quarry/quarry.h>
 #include <quarry_arch.h>
 
-#include "mm/frames/frame_api.h"
 #include "mm/frames/frame_cache.h"
+#include "mm/frames/frames.h"
 #include "mm/objects/cpu_cache.h"
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
@@ -68,7 +68,7 @@ TEST(frame_cache_fills_and_empties)
     EXPECT(held + 16 > QUARRY_FRAME_CACHE_FRAMES);
     EXPECT(cpu_cache_drain_own() == held && frame_caches_held() == 0);
     EXPECT(quarry_frame_free_count() == free_frames);
-    EXPECT(frame_allocator_free_count(&frames.allocator) == free_frames);
+    EXPECT(frame_allocator_free_count(&frames.nodes[0].allocator) == free_frames);
 }
 
 /* What is cached is the last that is given out, and a run that needs it is found. */

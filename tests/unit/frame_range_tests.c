@@ -6,7 +6,7 @@
 
 #include "lib/fault.h"
 #include "lib/format.h"
-#include "mm/frames/frame_api.h"
+#include "mm/frames/frames.h"
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 #include "tests/unit/fake_frames.h"
@@ -100,7 +100,7 @@ TEST(frame_range_does_not_cross_a_gap)
 
 static bool is_free(size_t frame)
 {
-    const struct bitmap *bits = &frames.allocator.bits[frame >> CHILD_SHIFT];
+    const struct bitmap *bits = &frames.nodes[0].allocator.bits[frame >> CHILD_SHIFT];
     return memory_map_owns(&frames.map, frame, frame + 1) &&
            !bitmap_test(bits, (unsigned)(frame % CHILD_FRAMES));
 }
@@ -112,8 +112,8 @@ TEST(frame_api_keeps_to_the_bound)
     const uint64_t bounds[] = {2 * FRAME_BYTES, (uint64_t)1 << 20};
     for (unsigned i = 0; i < 2; i++) {
         uint64_t bound = bounds[i];
-        while (frames.allocator.frontier == 0)
-            REQUIRE(frame_frontier_advance(&frames.allocator));
+        while (frames.nodes[0].allocator.frontier == 0)
+            REQUIRE(frame_frontier_advance(&frames.nodes[0].allocator));
         size_t ours = 0;
         for (size_t frame = 1; frame < bound / FRAME_BYTES; frame++)
             ours += is_free(frame);

@@ -7,7 +7,7 @@
 
 #include "lib/fault.h"
 #include "lib/format.h"
-#include "mm/frames/frame_api.h"
+#include "mm/frames/frames.h"
 #include "mm/objects/cpu_cache.h"
 #include "mm/pages/page_map.h"
 #include "tests/framework/platform.h"
@@ -113,7 +113,7 @@ static void free_large_twice(void *unused)
     size_t page = page_of_address((void *)object);
     format_text(expected, sizeof expected,
                 "*\n  address  %p\n  arena    %#zx\n"
-                "  state    its page is in no span: freed already, or never given out",
+                "  state    its page is in no span: freed already, or never allocated",
                 (void *)object, page_address(page - page % ARENA_PAGES));
     quarry_free((void *)object);
     quarry_free((void *)object);

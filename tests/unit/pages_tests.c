@@ -7,7 +7,7 @@
 #include "lib/bits.h"
 #include "lib/fault.h"
 #include "lib/random.h"
-#include "mm/frames/frame_api.h"
+#include "mm/frames/frames.h"
 #include "mm/kinds/large.h"
 #include "mm/pages/metadata_pool.h"
 #include "mm/pages/page_heap.h"
@@ -59,13 +59,13 @@ TEST(page_heap_fills_the_fullest_arena_first)
     struct span *middle = span_create_large(150, 1);
     REQUIRE(middle != NULL);
     EXPECT(middle->first_page / ARENA_PAGES == other->first_page / ARENA_PAGES);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     span_destroy(all);
     span_destroy(other);
     span_destroy(small);
     span_destroy(middle);
-    page_heap_verify();
-    EXPECT(page_heap.idle_arenas == 2 && page_heap.arenas == 2);
+    page_heap_verify(&page_heaps[0]);
+    EXPECT(page_heaps[0].idle_arenas == 2 && page_heaps[0].arenas == 2);
 }
 
 /* Two arenas with the same longest run: the fuller one serves. */
@@ -94,9 +94,9 @@ TEST(page_heap_prefers_the_fuller_of_equals)
     span_destroy(high[3]);
     struct span *fill = span_create_large(128, 1);
     REQUIRE(fill != NULL);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     span_destroy(fill);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
 }
 
 /* The same, where the emptier one comes last. */
@@ -119,15 +119,16 @@ TEST(page_heap_lets_the_emptier_of_equals_wait)
     struct span *taken = span_create_large(128, 1);
     REQUIRE(taken != NULL);
     EXPECT(taken->first_page / ARENA_PAGES == low_arena);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
 }
 
 /* Objects of whole pages stand side by side: nothing is wasted on an alignment nobody asked for. */
 TEST(page_heap_wastes_nothing_between_large_objects)
 {
     test_heap_fresh();
-    char *first = large_alloc(33 * QUARRY_FRAME_BYTES, 1, NULL);
-    char *second = large_alloc(33 * QUARRY_FRAME_BYTES, 1, NULL);
+    const struct object_request request = {.bytes = 33 * QUARRY_FRAME_BYTES, .alignment = 1};
+    char *first = large_alloc(&request);
+    char *second = large_alloc(&request);
     size_t each = (33 + (QUARRY_HARDEN > 0)) * (size_t)QUARRY_FRAME_BYTES;
     REQUIRE(first != NULL && second != NULL);
     EXPECT((size_t)(second > first ? second - first : first - second) == each);
@@ -140,10 +141,10 @@ TEST(page_heap_counts_the_busiest_moment)
     for (unsigned i = 0; i < 3; i++)
         spans[i] = span_create_large(ARENA_PAGES, 1);
     REQUIRE(spans[2] != NULL);
-    EXPECT(page_heap.busy_peak == 3);
+    EXPECT(page_heaps[0].busy_peak == 3);
     for (unsigned i = 0; i < 3; i++)
         span_destroy(spans[i]);
-    EXPECT(page_heap.busy_peak == 3 && page_heap.idle_arenas == 3);
+    EXPECT(page_heaps[0].busy_peak == 3 && page_heaps[0].idle_arenas == 3);
 }
 
 /* A page map that ends: what lies behind it is foreign, whatever its byte says. */
@@ -167,11 +168,11 @@ TEST(page_heap_cuts_behind_the_first_page_of_a_window)
     struct span *span = span_create_large(2 * ARENA_PAGES, 1);
     REQUIRE(span != NULL && span->first_page % ARENA_PAGES == 0);
     EXPECT(span_resize(span, ARENA_PAGES + 1));
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     EXPECT(arena_span(span->first_page + ARENA_PAGES) == span);
     EXPECT(arena_span(span->first_page + ARENA_PAGES + 1) == NULL);
     span_destroy(span);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
 }
 
 /* Without memory for the window's table the object stays as it is. */
@@ -188,9 +189,9 @@ TEST(page_heap_does_not_cut_without_a_table)
     EXPECT(!span_resize(span, ARENA_PAGES + 1));
     fault_disarm();
     EXPECT(span->pages == 2 * ARENA_PAGES);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     span_destroy(span);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
 }
 
 /*
@@ -218,13 +219,13 @@ TEST(page_heap_searches_for_aligned_runs_at_the_end)
     /* 16 pages, but beginning at page 8: no run of 16 at a multiple of 16. */
     span_destroy(low[1]);
     span_destroy(low[2]);
-    EXPECT(page_heap_alloc(16, 16, low[0]) == NO_FRAME);
+    EXPECT(page_heap_alloc(&page_heaps[0], 16, 16, low[0]) == NO_FRAME);
     /* 17 pages in the other arena, from page 47 on: 48 to 63 is what is wanted. */
     size_t wanted = high[6]->first_page;
     REQUIRE(span_resize(high[5], 7));
     span_destroy(high[6]);
     span_destroy(high[7]);
-    EXPECT(wanted % 16 == 0 && page_heap_alloc(16, 16, high[0]) == wanted);
+    EXPECT(wanted % 16 == 0 && page_heap_alloc(&page_heaps[0], 16, 16, high[0]) == wanted);
     test_heap_fresh();
 }
 
@@ -236,15 +237,15 @@ TEST(page_heap_merges_what_comes_free)
         spans[i] = span_create_large(64, 1);
         REQUIRE(spans[i] != NULL);
     }
-    EXPECT(page_heap.arenas == 1 && page_heap.free_pages == 0);
+    EXPECT(page_heaps[0].arenas == 1 && page_heaps[0].free_pages == 0);
     span_destroy(spans[2]);
     span_destroy(spans[4]);
     struct span *both = span_create_large(128, 1);
-    EXPECT(both != NULL && page_heap.arenas == 2);
+    EXPECT(both != NULL && page_heaps[0].arenas == 2);
     span_destroy(spans[3]);
     struct span *merged = span_create_large(192, 1);
     EXPECT(merged != NULL && merged->first_page == spans[1]->first_page + 64);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
 }
 
 TEST(page_heap_finds_aligned_runs)
@@ -259,7 +260,7 @@ TEST(page_heap_finds_aligned_runs)
         if (i % 3 != 0)
             span_destroy(span);
     }
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
 }
 
 TEST(page_heap_takes_broken_pieces_when_no_huge_frame_is_left)
@@ -273,18 +274,20 @@ TEST(page_heap_takes_broken_pieces_when_no_huge_frame_is_left)
     REQUIRE(broken > 20);
     struct span *span = span_create_large(3, 1);
     REQUIRE(span != NULL);
-    page_heap_verify();
-    EXPECT(page_heap.arenas == 1 && page_heap.owned_pages < ARENA_PAGES);
+    page_heap_verify(&page_heaps[0]);
+    EXPECT(page_heaps[0].arenas == 1 && page_heaps[0].owned_pages < ARENA_PAGES);
     /* The window's other frames come later: the arena grows. */
     size_t pages = 3;
     while (span_create_large(1, 1) != NULL)
         pages++;
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     test_note("%zu pages of %zu broken frames, in %zu arenas; %zu pages and %zu frames are free",
-              pages, broken, page_heap.arenas, page_heap.free_pages, quarry_frame_free_count());
+              pages, broken, page_heaps[0].arenas, page_heaps[0].free_pages,
+              quarry_frame_free_count());
     /* A page in 32 (hardened, with two bitmaps, in 16) goes to the descriptors of such short spans,
      * one per arena to its table. */
-    EXPECT(pages + page_heap.arenas + 4 > (QUARRY_HARDEN ? broken * 15 / 16 : broken * 31 / 32));
+    EXPECT(pages + page_heaps[0].arenas + 4 >
+           (QUARRY_HARDEN ? broken * 15 / 16 : broken * 31 / 32));
 }
 
 /* The last frames are in one piece, and what describes them must come out of it. */
@@ -301,9 +304,9 @@ TEST(page_heap_uses_the_very_last_piece)
     quarry_frame_free_range(piece, 10);
     struct span *span = span_create_large(3, 1);
     REQUIRE(piece != 0 && span != NULL);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     EXPECT(span_create_large(3, 1) != NULL);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     test_heap_fresh();
 }
 
@@ -313,14 +316,15 @@ TEST(page_heap_large_runs_touch_no_more_than_they_need)
     size_t before = quarry_frame_free_count();
     struct span *span = span_create_large(3 * ARENA_PAGES + 5, 1);
     REQUIRE(span != NULL);
-    EXPECT(page_heap.owned_pages == 3 * ARENA_PAGES + 5 && page_heap.free_pages == 0);
+    EXPECT(page_heaps[0].owned_pages == 3 * ARENA_PAGES + 5 && page_heaps[0].free_pages == 0);
     for (size_t page = span->first_page; page < span->first_page + span->pages; page++)
         REQUIRE(arena_span(page) == span);
     EXPECT(arena_span(span->first_page + span->pages) == NULL);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     span_destroy(span);
-    EXPECT(page_heap.arenas == 0);
-    scavenger_release_all();
+    EXPECT(page_heaps[0].arenas == 0);
+    page_heap_release_idle(&page_heaps[0], SIZE_MAX);
+    metadata_pool_drain(&arena_pool);
     span_drain_pools();
     EXPECT(quarry_frame_free_count() == before);
 }
@@ -337,13 +341,14 @@ TEST(span_resizes_in_place)
     span_destroy(behind);
     /* Over the arena's border: the next window's frames are free. */
     EXPECT(span_resize(span, 512 + 700) && arena_span(span->first_page + 1211) == span);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     EXPECT(span_resize(span, 512 + 100) && arena_span(span->first_page + 612) == NULL);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     EXPECT(span_resize(span, 1) && span->pages == 1);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     span_destroy(span);
-    scavenger_release_all();
+    page_heap_release_idle(&page_heaps[0], SIZE_MAX);
+    metadata_pool_drain(&arena_pool);
     span_drain_pools();
     EXPECT(quarry_frame_free_count() == before);
 }
@@ -355,19 +360,19 @@ TEST(span_cut_inside_a_window_of_one_object_gets_a_table)
     REQUIRE(span != NULL);
     EXPECT(page_map_arena(span->first_page)->table == NULL);
     EXPECT(span_resize(span, 2 * ARENA_PAGES + 9));
-    EXPECT(page_heap.arenas == 3);
+    EXPECT(page_heaps[0].arenas == 3);
     EXPECT(arena_span(span->first_page + 2 * ARENA_PAGES + 8) == span);
     EXPECT(arena_span(span->first_page + 2 * ARENA_PAGES + 9) == NULL);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     EXPECT(span_resize(span, ARENA_PAGES));
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     span_destroy(span);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
     struct span *again = span_create_large(7, 1);
     struct span *beside = span_create_large(9, 1);
     REQUIRE(again != NULL && beside != NULL);
     EXPECT(arena_span(again->first_page) == again && arena_span(beside->first_page) == beside);
-    page_heap_verify();
+    page_heap_verify(&page_heaps[0]);
 }
 
 /* ---- slots ---- */
@@ -427,9 +432,9 @@ TEST(scavenger_keeps_what_a_saw_tooth_load_needs)
     for (unsigned step = 0; step < 40; step++) {
         if (step % 6 == 0)
             make_peak(peak);
-        REQUIRE(scavenger_step() == 0);
+        REQUIRE(quarry_scavenge_step() == 0);
     }
-    EXPECT(page_heap.arenas == peak && page_heap.idle_arenas == peak);
+    EXPECT(page_heaps[0].arenas == peak && page_heaps[0].idle_arenas == peak);
 }
 
 /* Three arenas are here, two were needed lately: one goes. */
@@ -437,12 +442,12 @@ TEST(scavenger_gives_back_no_more_than_the_surplus)
 {
     test_heap_fresh();
     make_peak(3);
-    for (unsigned step = 0; step < SCAVENGER_STEPS_REMEMBERED; step++) {
-        EXPECT(scavenger_step() == 0);
+    for (unsigned step = 0; step < QUARRY_SCAVENGE_STEPS_REMEMBERED; step++) {
+        EXPECT(quarry_scavenge_step() == 0);
         make_peak(2);
     }
-    EXPECT(scavenger_step() == ARENA_PAGES);
-    EXPECT(page_heap.arenas == 2);
+    EXPECT(quarry_scavenge_step() == ARENA_PAGES);
+    EXPECT(page_heaps[0].arenas == 2);
 }
 
 TEST(scavenger_gives_a_past_peak_back_a_little_at_a_time)
@@ -451,16 +456,17 @@ TEST(scavenger_gives_a_past_peak_back_a_little_at_a_time)
     size_t before = quarry_frame_free_count();
     size_t left = peak_arenas();
     make_peak(left);
-    EXPECT(page_heap.arenas == left);
-    for (unsigned step = 0; step < SCAVENGER_STEPS_REMEMBERED; step++)
-        EXPECT(scavenger_step() == 0);
+    EXPECT(page_heaps[0].arenas == left);
+    for (unsigned step = 0; step < QUARRY_SCAVENGE_STEPS_REMEMBERED; step++)
+        EXPECT(quarry_scavenge_step() == 0);
     while (left > 0) {
-        size_t now = min_u64(left, SCAVENGER_ARENAS_PER_STEP);
-        REQUIRE(scavenger_step() == now * ARENA_PAGES);
+        size_t now = min_u64(left, QUARRY_SCAVENGE_ARENAS_PER_STEP);
+        REQUIRE(quarry_scavenge_step() == now * ARENA_PAGES);
         left -= now;
     }
-    EXPECT(scavenger_step() == 0 && page_heap.arenas == 0);
-    scavenger_release_all();
+    EXPECT(quarry_scavenge_step() == 0 && page_heaps[0].arenas == 0);
+    page_heap_release_idle(&page_heaps[0], SIZE_MAX);
+    metadata_pool_drain(&arena_pool);
     span_drain_pools();
     EXPECT(quarry_frame_free_count() == before);
 }

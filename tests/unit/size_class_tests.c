@@ -3,6 +3,7 @@
 #include <quarry/inline.h>
 
 #include "mm/frames/frame.h"
+#include "mm/objects/cache_id.h"
 #include "mm/objects/size_class.h"
 #include "mm/pages/span.h"
 #include "tests/framework/test.h"
@@ -38,24 +39,22 @@ TEST(size_class_of_aligned_is_the_smallest_multiple)
 
 TEST(size_class_table_keeps_its_promises)
 {
-    size_t place = 2;
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
         const struct size_class *class = &size_classes[i];
+        const struct cache_shape *shape = &cache_shapes[i];
         size_t span = class->span_pages * FRAME_BYTES;
         EXPECT(class->bytes % 8 == 0 && class->bytes > size_classes[i - 1].bytes);
         if (class->bytes <= SIZE_CLASS_LOOKUP_BYTES_MAX) {
             EXPECT(span / class->bytes >= 4 && span / class->bytes <= SPAN_SLOTS_MAX);
             EXPECT(span % class->bytes * 64 <= span);
-            EXPECT(class->batch >= 2 && class->batch <= SIZE_CLASS_BATCH_MAX);
+            EXPECT(shape->batch >= 2 && shape->batch <= CACHE_BATCH_MAX);
         } else {
-            EXPECT(span == class->bytes && class->batch == 1);
+            EXPECT(span == class->bytes && shape->batch == 1);
         }
-        EXPECT(class->span_pages <= SPAN_PAGES_SMALL_MAX);
-        EXPECT(class->first_slots == 2 * class->batch && class->cache_slots >= class->first_slots);
-        EXPECT(class->stack_place == place);
-        place += class->first_slots + 2u;
+        EXPECT(class->span_pages <= 256);
+        EXPECT(shape->magazine_first == 2 * shape->batch &&
+               shape->magazine_max >= shape->magazine_first);
     }
-    EXPECT(place == SIZE_CLASS_STACK_WORDS);
 }
 
 /* What the compiler computes for constant sizes. */

@@ -63,12 +63,12 @@ TEST(transfer_cache_spares_the_central_lock)
         return;
     }
     static struct pipe pipe;
-    size_t before = central_list_sums(size_class_of(BYTES)).takings;
+    size_t before = central_list_sums(size_class_of(BYTES)).transactions;
     platform_run(2, produce_or_consume, &pipe);
-    size_t takings = central_list_sums(size_class_of(BYTES)).takings - before;
-    test_note("%zu takings of the central lock per million objects passed between two CPUs",
-              takings * 5);
-    EXPECT(takings * 100 < PASSED_OBJECTS);
+    size_t transactions = central_list_sums(size_class_of(BYTES)).transactions - before;
+    test_note("%zu transactions of the central lock per million objects passed between two CPUs",
+              transactions * 5);
+    EXPECT(transactions * 100 < PASSED_OBJECTS);
     test_heap_settle();
     quarry_verify();
 }

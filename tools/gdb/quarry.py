@@ -146,7 +146,7 @@ class Info(gdb.Command):
             held = sum(len(cached_by(cache, i)) for i in classes())
             print(f"cpu {int(cache['cpu']):<8}{held:,} objects cached, may cache "
                   f"{size_text(int(cache['granted_bytes']))} of {size_text(int(cache['budget_bytes']))}")
-        print("class    bytes  spans   slots handed out  in caches")
+        print("class    bytes  spans   slots allocated  in caches")
         for i in classes():
             central = variable("central_lists")[i]
             if int(central["spans"]) == 0:
@@ -227,7 +227,7 @@ class Spans(gdb.Command):
         for head in ("partial", "full"):
             for span in nodes(central[head], "struct span", "link"):
                 print(f"{span_address(span):#x}  {int(span['pages']):4} pages  "
-                      f"{int(span['used_slots']):5} of {int(span['slots'])} slots handed out")
+                      f"{int(span['used_slots']):5} of {int(span['slots'])} slots allocated")
         print(f"{int(central['spans'])} spans of {int(variable('size_classes')[size_class]['bytes'])} bytes")
 
 
@@ -279,12 +279,12 @@ class Verify(gdb.Command):
             listed = [span for head in ("partial", "full")
                       for span in nodes(central[head], "struct span", "link")]
             for span in listed:
-                self.same(f"slots handed out of the span at {span_address(span):#x}, counted and set",
+                self.same(f"slots allocated of the span at {span_address(span):#x}, counted and set",
                           int(span["used_slots"]), bits(span_words(span)))
             self.same(f"spans of class {i}, counted and listed", int(central["spans"]), len(listed))
             self.same(f"spans of class {i}, listed and in arenas", sorted(map(span_address, listed)),
                       sorted(span_address(span) for span in found if int(span["size_class"]) == i))
-            self.same(f"slots handed out of class {i}", int(central["used_slots"]),
+            self.same(f"slots allocated of class {i}", int(central["used_slots"]),
                       sum(int(span["used_slots"]) for span in listed))
 
     def caches(self):

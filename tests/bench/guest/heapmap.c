@@ -11,7 +11,7 @@
 
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
-#include <quarry/report.h>
+#include <quarry/stats.h>
 
 #include "boot/console.h"
 #include "lib/list.h"

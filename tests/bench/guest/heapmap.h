@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A heap in the middle of its life, told as JSON (quarry/report.h): what `make heapmap` draws. */
+/* A heap in the middle of its life, told as JSON (quarry/stats.h): what `make heapmap` draws. */
 #ifndef BOOT_HEAPMAP_H
 #define BOOT_HEAPMAP_H
 

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Figures as tables and as JSON; see quarry/report.h.
+ * Statistics as text tables and as JSON; see quarry/stats.h.
  *
- * Both walk the same tables of rows, and a row is a struct of size_t with a name for each. A row is
- * copied under the lock that guards what it tells of, and written when that is free again: so a
- * writer may take its time.
+ * Both are written from the same tables of rows. A row is a struct of size_t, with a name for each
+ * field. It is copied under the lock that guards its source, and written after the lock is
+ * released, so the writer may be slow.
  */
 #include <quarry/quarry.h>
-#include <quarry/report.h>
+#include <quarry/stats.h>
 
 #include "lib/format.h"
-#include "mm/api/heap.h"
 #include "mm/objects/cpu_cache.h"
 #include "mm/pages/page_heap.h"
 #include "mm/pages/page_map.h"
@@ -43,7 +42,7 @@ struct arena_row {
     size_t address, pages, free_pages, longest_free_run;
 };
 
-/* As many words as the longest row has. */
+/* `words` has the length of the longest row. */
 union row {
     struct quarry_stats totals;
     struct quarry_class_stats size_class;
@@ -52,10 +51,10 @@ union row {
     size_t words[sizeof(struct quarry_stats) / sizeof(size_t)];
 };
 
-/* `fill` is false for what is left out. */
+/* `fill` returns false for a row that is left out. */
 struct table {
     const char *name;
-    const char *const *fields; /* of each word of a row, in order; then NULL */
+    const char *const *fields; /* names of the words of a row, in order; then NULL */
     size_t (*count)(void);
     bool (*fill)(size_t index, union row *row);
 };
@@ -118,33 +117,34 @@ static bool fill_cpu(size_t index, union row *row)
     row->cpu = (struct cpu_row){.cpu = index,
                                 .granted_bytes = cache->granted_bytes,
                                 .budget_bytes = cache->budget_bytes};
-    for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
-        row->cpu.cached_bytes += cpu_cache_held(cache, i) * size_classes[i].bytes;
+    for (unsigned i = 1; i < cache_id_count(); i++)
+        row->cpu.cached_bytes += cpu_cache_held(cache, i) * cache_shapes[i].object_bytes;
     return true;
 }
 
-static size_t window_count(void)
+static size_t block_count(void)
 {
     return atomic_load_acquire(&page_map.bound) / ARENA_PAGES;
 }
 
 static bool fill_arena(size_t index, union row *row)
 {
-    irq_state irq = spinlock_acquire(&page_heap.lock);
+    struct page_heap *heap = page_heap_of(index * ARENA_PAGES);
+    irq_state irq = spinlock_acquire(&heap->lock);
     const struct arena *arena = page_map_arena(index * ARENA_PAGES);
     if (arena != NULL)
         row->arena = (struct arena_row){.address = page_address(arena->first_page),
                                         .pages = arena->owned_pages,
                                         .free_pages = arena->free_pages,
                                         .longest_free_run = arena->longest_run};
-    spinlock_release(&page_heap.lock, irq);
+    spinlock_release(&heap->lock, irq);
     return arena != NULL;
 }
 
 static const struct table tables[] = {
     {"classes", class_fields, class_count, fill_class},
     {"cpus", cpu_fields, cpu_count, fill_cpu},
-    {"arenas", arena_fields, window_count, fill_arena},
+    {"arenas", arena_fields, block_count, fill_arena},
 };
 #define TABLES (sizeof tables / sizeof tables[0])
 

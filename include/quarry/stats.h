@@ -3,8 +3,8 @@
  * Figures as text, for people and for programs: memory by what it is used for, by size class, by
  * CPU and by arena.
  */
-#ifndef QUARRY_REPORT_H
-#define QUARRY_REPORT_H
+#ifndef QUARRY_STATS_H
+#define QUARRY_STATS_H
 
 #include <stdint.h>
 
