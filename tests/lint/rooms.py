@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""The rooms of the tree, what each may use, and a reader of the sources by room.
+
+A room is a folder with one subject. Four rules place the files that a folder's name does not place:
+
+* The port is the lowest room: <quarry/config.h>, <quarry/port.h>, arch/generic/, and the
+  <quarry_arch.h> of each machine. Everything else may use it.
+* A public header belongs to the room that implements it: <quarry/frame.h> to mm/frames. It may be
+  used where that room may be used, and by every room that is marked `public`.
+* A C file under arch/ stands above mm/api: it implements functions of the API for one machine.
+* A program (a file with the entry point) stands above everything: it starts what the others have.
+
+Some functions are called by lower rooms and defined in higher ones. They are a contract: a header
+of CONTRACTS declares them, and each platform defines them.
+"""
+
+import pathlib
+import re
+
+# Bottom to top. Each uses the port, lib and what stands before it.
+CORE = [
+    "port",
+    "lib",
+    "mm/frames",
+    "mm/pages",
+    "mm/debug",
+    "mm/objects",
+    "mm/kinds",
+    "mm/reclaim",
+    "mm/api",
+    "mm/inspect",
+]
+
+SUBJECT = {
+    "port": "what the machine and the kernel give",
+    "lib": "bits, lists, locks, checks, text",
+    "mm/frames": "physical memory in frames of 4 KiB",
+    "mm/pages": "runs of pages, spans, the page map",
+    "mm/debug": "misuse, canaries, guard pages",
+    "mm/objects": "size classes and their caches",
+    "mm/kinds": "objects without a size class",
+    "mm/reclaim": "memory back to the frame allocator",
+    "mm/api": "allocate, free, resize, start",
+    "mm/inspect": "statistics, leaks, verification",
+    "arch/x86_64": "the fast path in assembly",
+}
+
+PUBLIC_HEADERS = {
+    "config.h": "port",
+    "port.h": "port",
+    "frame.h": "mm/frames",
+    "guard.h": "mm/debug",
+    "quarry.h": "mm/api",
+    "inline.h": "mm/api",
+    "report.h": "mm/inspect",
+    "stats.h": "mm/inspect",
+}
+
+
+class Room:
+    """What a room may use beside itself; `public`: every public header too."""
+
+    def __init__(self, *uses, public=False):
+        self.uses = set(uses) | {"port"}
+        self.public = public
+
+
+# The tests: tests/unit and tests/fuzz see the insides of mm/; the others see what a kernel sees, and
+# lib/. What they need beyond that is in EXCEPTIONS, header by header.
+ROOMS = {room: Room(*CORE[:at]) for at, room in enumerate(CORE)}
+ROOMS |= {
+    "arch/x86_64": Room(*CORE[: CORE.index("mm/api") + 1]),
+    "arch/linux": Room("lib"),
+    "boot/x86_64": Room("lib"),
+    "tests/framework": Room("lib", public=True),
+    "boot": Room("lib", "boot/x86_64", "tests/framework", public=True),
+    "hosted": Room("lib", public=True),
+    "tests/bench/baselines": Room("lib"),
+    "tests/bench/guest": Room("lib", "boot", "boot/x86_64", "tests/framework", "tests/bench/baselines", public=True),
+    "tests/bench": Room("lib", "arch/linux", public=True),
+    "tests/scaling": Room("lib", "arch/linux", public=True),
+    "tests/explore": Room("lib", "arch/linux", public=True),
+    "tests/preload": Room(),
+    "tests/dist": Room(public=True),
+    "tests/stress": Room("lib", "tests/framework", public=True),
+    "tests/selftest": Room("lib", "tests/framework", public=True),
+    "tests/unit": Room(*CORE, "tests/framework", "tests/bench/baselines", public=True),
+    "tests/fuzz": Room(*CORE, "tests/framework", "tests/unit", public=True),
+    "programs": Room("lib", "boot", "boot/x86_64", "tests/framework", "tests/fuzz", "tests/stress",
+                     "tests/bench/guest", public=True),
+    "examples": Room(public=True),
+}
+
+PROGRAMS = {"boot/main.c", "tests/framework/main_linux.c"}
+
+# (file or folder, header) -> reason. An entry that nothing needs is a breach.
+EXCEPTIONS = {
+    ("hosted", "mm/api/heap.h"): "malloc() contains the fast path inline",
+    ("hosted", "mm/objects/cpu_cache.h"): "a thread's cache is bound and closed as a CPU's is",
+    ("hosted", "mm/pages/span.h"): "malloc_usable_size() and reports find the span",
+    ("tests/framework/platform_linux.c", "arch/linux/host.h"): "it is the platform on Linux",
+    ("tests/selftest/guard_tests.c", "mm/debug/guard_pages.h"): "counts the guarded pages",
+    ("tests/selftest/harden_tests.c", "mm/frames/frame_api.h"): "corrupts metadata on purpose",
+    ("tests/selftest/harden_tests.c", "mm/pages/span.h"): "corrupts metadata on purpose",
+    ("tests/selftest/memory_tests.c", "mm/objects/cpu_cache.h"): "fills one magazine to its end",
+    ("examples/linux-module", "tests/framework/platform.h"): "runs tests/selftest inside Linux",
+    ("examples/linux-module", "tests/framework/test.h"): "runs tests/selftest inside Linux",
+}
+
+# What their headers declare is called below and defined above; so is what a <quarry_arch.h> names.
+CONTRACTS = {"include/quarry/port.h", "tests/framework/platform.h", "hosted/restartable.h"}
+
+# Circles of files by symbols that stay, with the reason. One that is gone is a breach.
+CIRCLES = {}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
+ROOTS = ["arch", "boot", "examples", "hosted", "include", "lib", "mm", "tests", "tools"]
+
+
+def is_contract(path):
+    return path in CONTRACTS or path.endswith("/quarry_arch.h")
+
+
+def room_of(path):
+    """The room of a source or header, by its path from the root; None: no room is declared."""
+    if path in PROGRAMS:
+        return "programs"
+    if path.startswith("include/quarry/"):
+        return PUBLIC_HEADERS.get(path.removeprefix("include/quarry/"))
+    if path.startswith("arch/generic/") or re.fullmatch(r"arch/\w+/quarry_arch\.h", path):
+        return "port"
+    folder = path
+    while "/" in folder:
+        folder = folder.rsplit("/", 1)[0]
+        if folder in ROOMS:
+            return folder
+    return None
+
+
+def header_path(bracket, name):
+    """The path of a header of ours that an include names; None for the system's."""
+    if bracket == '"':
+        return name
+    if name == "quarry_arch.h":
+        return "arch/generic/quarry_arch.h"  # of some machine: it is the port
+    return "include/" + name if name.startswith("quarry/") else None
+
+
+def exception_for(path, header):
+    """The key of EXCEPTIONS that lets the file use the header, or None."""
+    for owner in (path, path.rsplit("/", 1)[0]):
+        if (owner, header) in EXCEPTIONS:
+            return owner, header
+    return None
+
+
+def may_use(room, target):
+    return target == room or target in ROOMS[room].uses
+
+
+def read_sources(root="."):
+    """Path -> text of every source under the roots."""
+    files = {}
+    for top in ROOTS:
+        for file in sorted(pathlib.Path(root, top).rglob("*")):
+            if file.is_file() and file.suffix in {".c", ".h", ".S", ".cpp", ".rs", ".py", ".sh"}:
+                files[file.relative_to(root).as_posix()] = file.read_text()
+    return files
+
+
+def strip_comments(text):
+    """The text with comments blanked; lines keep their numbers, and strings stay."""
+    blank = lambda found: found[0] if found[0][0] in "\"'" else re.sub(r"[^\n]", " ", found[0])
+    return re.sub(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/|//[^\n]*', blank, text, flags=re.DOTALL)
