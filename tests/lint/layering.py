@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""layering.py [--circles] [BUILD-FOLDER...]: checks that each room uses only what stands below it.
+"""layering.py [--circles] [BUILD-FOLDER...]: checks that each component uses only what stands below it.
 
-rooms.py says what the rooms are and what each may use. Each breach is printed; exits 1 if any.
+components.py says what the components are and what each may use. Each breach is printed; exits 1 if any.
 
 By the text of the sources:
-* An include names a header from the root, of a room that may be used. No "../", no bare name.
+* An include names a header from the root, of a component that may be used. No "../", no bare name.
 * lib/, mm/ and the port include no system header that a freestanding compiler lacks.
 * No C file declares by hand what another file defines: neither a prototype nor an `extern` variable.
 * lib/, mm/ and the public headers have no condition on the machine or system.
 * Every source says its licence.
 
 By the symbols of the objects in each build folder:
-* What an object needs is defined in a room that it may use. A name that a contract or a public header
-  declares counts to that header's room, wherever a build defines it.
-* What a header declares is defined in the header's room.
-* The files form no circle, but for those that rooms.py names with a reason. --circles prints these too.
+* What an object needs is defined in a component that it may use. A name that a contract or a public header
+  declares counts to that header's component, wherever a build defines it.
+* What a header declares is defined in the header's component.
+* The files form no circle, but for those that components.py names with a reason. --circles prints these too.
 """
 
 import collections
@@ -24,7 +24,7 @@ import re
 import subprocess
 import sys
 
-import rooms
+import components as tree
 
 MACHINE = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b.*(__x86_64__|__i386__|__aarch64__|__linux__|__APPLE__|_WIN32|__unix__)")
 LICENCE = "SPDX-License-Identifier: MIT"
@@ -38,28 +38,28 @@ ALONE = ("examples/", "tests/dist/")  # each folder there is a program of its ow
 
 def check_include(path, bracket, name, used):
     """The complaint about one include, or None; `used` collects the exceptions that were needed."""
-    room = rooms.room_of(path)
-    header = rooms.header_path(bracket, name)
+    component = tree.component_of(path)
+    header = tree.header_path(bracket, name)
     if header is None:
-        core = room in rooms.CORE or room == "arch/x86_64"
+        core = component in tree.CORE or component == "arch/x86_64"
         hosted = path.startswith("arch/linux/")
         return f"<{name}> is no freestanding header" if core and not hosted and name not in FREESTANDING else None
     if bracket == '"' and ("/" not in name or name.startswith(".") or "/../" in name):
         fits = (path, name) in UNNAMED or (path.startswith(ALONE) and "/" not in name)
         return None if fits else f'"{name}" is not named from the root'
-    target = rooms.room_of(header)
+    target = tree.component_of(header)
     if target is None:
-        return f"no room is declared for {header}"
-    if rooms.may_use(room, target):
+        return f"no component is declared for {header}"
+    if tree.may_use(component, target):
         return None
-    if header.startswith("include/") and rooms.ROOMS[room].public:
+    if header.startswith("include/") and tree.COMPONENTS[component].public:
         return None
-    if (exception := rooms.exception_for(path, header)) is not None:
+    if (exception := tree.exception_for(path, header)) is not None:
         used.add(exception)
         return None
-    if target in rooms.CORE and room not in rooms.CORE:
-        return f'{room} may not use the inside of {target}: "{name}"'
-    return f'"{name}" stands above {room}' if room in rooms.CORE else f'{room} may not use {target}: "{name}"'
+    if target in tree.CORE and component not in tree.CORE:
+        return f'{component} may not use the inside of {target}: "{name}"'
+    return f'"{name}" stands above {component}' if component in tree.CORE else f'{component} may not use {target}: "{name}"'
 
 
 def check_public_include(path, bracket, name, used):
@@ -73,7 +73,7 @@ def check_public_include(path, bracket, name, used):
 
 def statements(text):
     """(line, statement) at file scope, comments and preprocessor lines left out; `{` ends one, too."""
-    text = rooms.strip_comments(text)
+    text = tree.strip_comments(text)
     text = re.sub(r"^[ \t]*#(?:\\\n|[^\n])*", "", text, flags=re.MULTILINE)
     text = re.sub(r'"(?:\\.|[^"\\\n])*"', '""', text)
     text = re.sub(r'\bextern\s*""\s*\{', lambda found: " " * len(found[0]), text)
@@ -154,19 +154,19 @@ def check_declarations(path, text, files):
 # ---- one file ----
 
 def check_source(path, text, files, used):
-    room = rooms.room_of(path)
+    component = tree.component_of(path)
     if LICENCE not in "\n".join(text.splitlines()[:2]):
         yield 1, "no SPDX line"
     if not path.endswith((".c", ".h")):
         return
-    if room is None:
-        yield 1, "the file is in no room that rooms.py declares"
+    if component is None:
+        yield 1, "the file is in no component that components.py declares"
         return
     public = path.startswith("include/")
-    for number, line in enumerate(rooms.strip_comments(text).splitlines(), 1):
+    for number, line in enumerate(tree.strip_comments(text).splitlines(), 1):
         if (public or path.startswith(("mm/", "lib/"))) and MACHINE.search(line):
             yield number, "a condition on the machine or system"
-        if found := rooms.INCLUDE.match(line):
+        if found := tree.INCLUDE.match(line):
             check = check_public_include if public else check_include
             if wrong := check(path, *found.groups(), used):
                 yield number, wrong
@@ -179,8 +179,8 @@ def check_files(files):
     used = set()
     breaches = [f"{path}:{line}: {wrong}" for path, text in files.items() if not path.endswith(".ld")
                 for line, wrong in check_source(path, text, files, used)]
-    breaches += [f"tests/lint/rooms.py: nothing needs the exception {owner} -> {header}"
-                 for owner, header in rooms.EXCEPTIONS if (owner, header) not in used]
+    breaches += [f"tests/lint/components.py: nothing needs the exception {owner} -> {header}"
+                 for owner, header in tree.EXCEPTIONS if (owner, header) not in used]
     return breaches
 
 
@@ -213,30 +213,30 @@ class Build:
 def names_in(files, select):
     """Every identifier in the headers that `select` accepts, to the header that has it."""
     return {word: path for path, text in files.items() if path.endswith(".h") and select(path)
-            for word in re.findall(r"[A-Za-z_]\w*", rooms.strip_comments(text))}
+            for word in re.findall(r"[A-Za-z_]\w*", tree.strip_comments(text))}
 
 
 def check_symbols(build, files):
-    contract = names_in(files, rooms.is_contract)
+    contract = names_in(files, tree.is_contract)
     public = names_in(files, lambda path: path.startswith("include/"))
     for source in sorted(build.needed):
-        room = rooms.room_of(source)
-        reached = private_rooms(source, files)
+        component = tree.component_of(source)
+        reached = private_components(source, files)
         wrong = collections.defaultdict(list)
         for name in sorted(build.needed[source] & build.defined.keys()):
-            if name in contract or (name in public and rooms.ROOMS[room].public):
+            if name in contract or (name in public and tree.COMPONENTS[component].public):
                 continue
-            target = rooms.room_of(public[name]) if name in public else rooms.room_of(build.defined[name])
-            if not rooms.may_use(room, target) and target not in reached:
+            target = tree.component_of(public[name]) if name in public else tree.component_of(build.defined[name])
+            if not tree.may_use(component, target) and target not in reached:
                 wrong[build.defined[name]].append(name)
         for definer, names in wrong.items():
-            yield f"{source}: {room} may not use {rooms.room_of(definer)}: {', '.join(names)} ({definer})"
+            yield f"{source}: {component} may not use {tree.component_of(definer)}: {', '.join(names)} ({definer})"
 
 
-def private_rooms(source, files):
-    """Rooms that the exceptions of this file open to it: their headers', and what those include."""
+def private_components(source, files):
+    """Components that the exceptions of this file open to it: their headers', and what those include."""
     reached = set()
-    waiting = [header for owner, header in rooms.EXCEPTIONS
+    waiting = [header for owner, header in tree.EXCEPTIONS
                if (source == owner or source.rsplit("/", 1)[0] == owner)]
     seen = set()
     while waiting:
@@ -244,27 +244,27 @@ def private_rooms(source, files):
         if header in seen or header not in files:
             continue
         seen.add(header)
-        reached.add(rooms.room_of(header))
-        waiting += [name for bracket, name in rooms.INCLUDE.findall(files[header]) if bracket == '"']
+        reached.add(tree.component_of(header))
+        waiting += [name for bracket, name in tree.INCLUDE.findall(files[header]) if bracket == '"']
     return reached
 
 
 def check_headers(builds, files):
-    """What a header declares is defined in its room; contracts and public headers excepted."""
+    """What a header declares is defined in its component; contracts and public headers excepted."""
     for path, text in files.items():
-        if not path.endswith(".h") or rooms.is_contract(path) or path.startswith(("include/", "examples/", "tests/dist/")):
+        if not path.endswith(".h") or tree.is_contract(path) or path.startswith(("include/", "examples/", "tests/dist/")):
             continue
         for line, statement in statements(text):
             for name in declared_names(statement):
                 for definer in sorted({build.defined[name] for build in builds if name in build.defined}):
-                    if rooms.room_of(definer) not in (rooms.room_of(path), "programs"):
+                    if tree.component_of(definer) not in (tree.component_of(path), "programs"):
                         yield f"{path}:{line}: declares {name}, which {definer} defines"
 
 
 # ---- circles ----
 
 def file_graph(build, files):
-    contract = names_in(files, rooms.is_contract)
+    contract = names_in(files, tree.is_contract)
     graph = collections.defaultdict(lambda: collections.defaultdict(set))
     for source, names in build.needed.items():
         for name in names:
@@ -274,8 +274,8 @@ def file_graph(build, files):
     return graph
 
 
-def components(graph):
-    """Strongly connected components of more than one file (Tarjan's algorithm)."""
+def circles_of(graph):
+    """Strongly connected sets of more than one file (Tarjan's algorithm)."""
     order, low, path, found = {}, {}, [], []
 
     def visit(node):
@@ -311,26 +311,26 @@ def check_circles(builds, files, show_declared):
     found = {}
     for build in builds:
         graph = file_graph(build, files)
-        for circle in components(graph):
+        for circle in circles_of(graph):
             found.setdefault(circle, describe(circle, graph))
     for circle, text in found.items():
         if any(circle < other for other in found):
             continue
-        reason = rooms.CIRCLES.get(circle)
+        reason = tree.CIRCLES.get(circle)
         if reason is None:
             yield text
         elif show_declared:
             print(text + f"\n    stays: {reason}")
     present = {source for build in builds for source in build.needed}
-    for circle in rooms.CIRCLES:
+    for circle in tree.CIRCLES:
         if circle <= present and circle not in found:
-            yield f"tests/lint/rooms.py: the circle {' '.join(sorted(circle))} is gone"
+            yield f"tests/lint/components.py: the circle {' '.join(sorted(circle))} is gone"
 
 
 def main():
     options = [word for word in sys.argv[1:] if word.startswith("-")]
     folders = [word for word in sys.argv[1:] if not word.startswith("-")]
-    files = rooms.read_sources() | {"linker.ld": pathlib.Path("linker.ld").read_text()}
+    files = tree.read_sources() | {"linker.ld": pathlib.Path("linker.ld").read_text()}
     builds = [Build(folder, files) for folder in folders]
     breaches = check_files(files)
     for build in builds:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The rooms of the tree, what each may use, and a reader of the sources by room.
+"""The components of the tree, what each may use, and a reader of the sources by component.
 
-A room is a folder with one subject. Four rules place the files that a folder's name does not place:
+A component is a folder with one subject. Four rules place the files that a folder's name does not place:
 
-* The port is the lowest room: <quarry/config.h>, <quarry/port.h>, arch/generic/, and the
+* The port is the lowest component: <quarry/config.h>, <quarry/port.h>, arch/generic/, and the
   <quarry_arch.h> of each machine. Everything else may use it.
-* A public header belongs to the room that implements it: <quarry/frame.h> to mm/frames. It may be
-  used where that room may be used, and by every room that is marked `public`.
+* A public header belongs to the component that implements it: <quarry/frame.h> to mm/frames. It may be
+  used where that component may be used, and by every component that is marked `public`.
 * A C file under arch/ stands above mm/api: it implements functions of the API for one machine.
 * A program (a file with the entry point) stands above everything: it starts what the others have.
 
-Some functions are called by lower rooms and defined in higher ones. They are a contract: a header
+Some functions are called by lower components and defined in higher ones. They are a contract: a header
 of CONTRACTS declares them, and each platform defines them.
 """
 
@@ -57,8 +57,8 @@ PUBLIC_HEADERS = {
 }
 
 
-class Room:
-    """What a room may use beside itself; `public`: every public header too."""
+class Component:
+    """What a component may use beside itself; `public`: every public header too."""
 
     def __init__(self, *uses, public=False):
         self.uses = set(uses) | {"port"}
@@ -67,28 +67,28 @@ class Room:
 
 # The tests: tests/unit and tests/fuzz see the insides of mm/; the others see what a kernel sees, and
 # lib/. What they need beyond that is in EXCEPTIONS, header by header.
-ROOMS = {room: Room(*CORE[:at]) for at, room in enumerate(CORE)}
-ROOMS |= {
-    "arch/x86_64": Room(*CORE[: CORE.index("mm/api") + 1]),
-    "arch/linux": Room("lib"),
-    "boot/x86_64": Room("lib"),
-    "tests/framework": Room("lib", public=True),
-    "boot": Room("lib", "boot/x86_64", "tests/framework", public=True),
-    "hosted": Room("lib", public=True),
-    "tests/bench/baselines": Room("lib"),
-    "tests/bench/guest": Room("lib", "boot", "boot/x86_64", "tests/framework", "tests/bench/baselines", public=True),
-    "tests/bench": Room("lib", "arch/linux", public=True),
-    "tests/scaling": Room("lib", "arch/linux", public=True),
-    "tests/explore": Room("lib", "arch/linux", public=True),
-    "tests/preload": Room(),
-    "tests/dist": Room(public=True),
-    "tests/stress": Room("lib", "tests/framework", public=True),
-    "tests/selftest": Room("lib", "tests/framework", public=True),
-    "tests/unit": Room(*CORE, "tests/framework", "tests/bench/baselines", public=True),
-    "tests/fuzz": Room(*CORE, "tests/framework", "tests/unit", public=True),
-    "programs": Room("lib", "boot", "boot/x86_64", "tests/framework", "tests/fuzz", "tests/stress",
+COMPONENTS = {component: Component(*CORE[:at]) for at, component in enumerate(CORE)}
+COMPONENTS |= {
+    "arch/x86_64": Component(*CORE[: CORE.index("mm/api") + 1]),
+    "arch/linux": Component("lib"),
+    "boot/x86_64": Component("lib"),
+    "tests/framework": Component("lib", public=True),
+    "boot": Component("lib", "boot/x86_64", "tests/framework", public=True),
+    "hosted": Component("lib", public=True),
+    "tests/bench/baselines": Component("lib"),
+    "tests/bench/guest": Component("lib", "boot", "boot/x86_64", "tests/framework", "tests/bench/baselines", public=True),
+    "tests/bench": Component("lib", "arch/linux", public=True),
+    "tests/scaling": Component("lib", "arch/linux", public=True),
+    "tests/explore": Component("lib", "arch/linux", public=True),
+    "tests/preload": Component(),
+    "tests/dist": Component(public=True),
+    "tests/stress": Component("lib", "tests/framework", public=True),
+    "tests/selftest": Component("lib", "tests/framework", public=True),
+    "tests/unit": Component(*CORE, "tests/framework", "tests/bench/baselines", public=True),
+    "tests/fuzz": Component(*CORE, "tests/framework", "tests/unit", public=True),
+    "programs": Component("lib", "boot", "boot/x86_64", "tests/framework", "tests/fuzz", "tests/stress",
                      "tests/bench/guest", public=True),
-    "examples": Room(public=True),
+    "examples": Component(public=True),
 }
 
 PROGRAMS = {"boot/main.c", "tests/framework/main_linux.c"}
@@ -121,8 +121,8 @@ def is_contract(path):
     return path in CONTRACTS or path.endswith("/quarry_arch.h")
 
 
-def room_of(path):
-    """The room of a source or header, by its path from the root; None: no room is declared."""
+def component_of(path):
+    """The component of a source or header, by its path from the root; None: no component is declared."""
     if path in PROGRAMS:
         return "programs"
     if path.startswith("include/quarry/"):
@@ -132,7 +132,7 @@ def room_of(path):
     folder = path
     while "/" in folder:
         folder = folder.rsplit("/", 1)[0]
-        if folder in ROOMS:
+        if folder in COMPONENTS:
             return folder
     return None
 
@@ -154,8 +154,8 @@ def exception_for(path, header):
     return None
 
 
-def may_use(room, target):
-    return target == room or target in ROOMS[room].uses
+def may_use(component, target):
+    return target == component or target in COMPONENTS[component].uses
 
 
 def read_sources(root="."):
