@@ -181,6 +181,7 @@ def check_files(files):
                 for line, wrong in check_source(path, text, files, used)]
     breaches += [f"tests/lint/components.py: nothing needs the exception {owner} -> {header}"
                  for owner, header in tree.EXCEPTIONS if (owner, header) not in used]
+    breaches += [f"tests/lint/components.py: there is no program {path}" for path in tree.PROGRAMS if path not in files]
     return breaches
 
 
@@ -195,7 +196,7 @@ class Build:
         self.needed = collections.defaultdict(set)
         objects = {}
         for at in sorted(pathlib.Path(folder).rglob("*.o")):
-            stem = at.relative_to(folder).as_posix()[:-2].replace("threads-sharing", "threads")
+            stem = at.relative_to(folder).as_posix()[:-2].removesuffix("-sharing")  # a second build of one source
             source = next((stem + suffix for suffix in (".c", ".S") if stem + suffix in files), None)
             if source is not None:
                 objects[str(at)] = source
