@@ -54,7 +54,7 @@ def check_include(path, bracket, name, used):
         return None
     if header.startswith("include/") and tree.COMPONENTS[component].public:
         return None
-    if (exception := tree.exception_for(path, header)) is not None:
+    if (exception := tree.exception_for(path, target)) is not None:
         used.add(exception)
         return None
     if target in tree.CORE and component not in tree.CORE:
@@ -179,8 +179,8 @@ def check_files(files):
     used = set()
     breaches = [f"{path}:{line}: {wrong}" for path, text in files.items() if not path.endswith(".ld")
                 for line, wrong in check_source(path, text, files, used)]
-    breaches += [f"tests/lint/components.py: nothing needs the exception {owner} -> {header}"
-                 for owner, header in tree.EXCEPTIONS if (owner, header) not in used]
+    breaches += [f"tests/lint/components.py: nothing needs the exception {owner} -> {target}"
+                 for owner, target in tree.EXCEPTIONS if (owner, target) not in used]
     breaches += [f"tests/lint/components.py: there is no program {path}" for path in tree.PROGRAMS if path not in files]
     return breaches
 
@@ -222,7 +222,7 @@ def check_symbols(build, files):
     public = names_in(files, lambda path: path.startswith("include/"))
     for source in sorted(build.needed):
         component = tree.component_of(source)
-        reached = private_components(source, files)
+        reached = opened(source, files)
         wrong = collections.defaultdict(list)
         for name in sorted(build.needed[source] & build.defined.keys()):
             if name in contract or (name in public and tree.COMPONENTS[component].public):
@@ -234,19 +234,20 @@ def check_symbols(build, files):
             yield f"{source}: {component} may not use {tree.component_of(definer)}: {', '.join(names)} ({definer})"
 
 
-def private_components(source, files):
-    """Components that the exceptions of this file open to it: their headers', and what those include."""
-    reached = set()
-    waiting = [header for owner, header in tree.EXCEPTIONS
-               if (source == owner or source.rsplit("/", 1)[0] == owner)]
-    seen = set()
+def opened(source, files):
+    """Components that the exceptions open to the file: those named, and what their headers contain inline."""
+    named = {target for owner, target in tree.EXCEPTIONS if owner in (source, source.rsplit("/", 1)[0])}
+    own = tree.component_of(source)
+    reached, waiting = set(), [(source, False)] if named else []
     while waiting:
-        header = waiting.pop()
-        if header in seen or header not in files:
-            continue
-        seen.add(header)
-        reached.add(tree.component_of(header))
-        waiting += [name for bracket, name in tree.INCLUDE.findall(files[header]) if bracket == '"']
+        file, inside = waiting.pop()
+        for bracket, header in tree.INCLUDE.findall(files.get(file, "")):
+            component = tree.component_of(header) if bracket == '"' else None
+            if component in named or (inside and component is not None):
+                reached.add(component)
+                waiting.append((header, True))
+            elif component == own:
+                waiting.append((header, False))
     return reached
 
 
