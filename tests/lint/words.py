@@ -98,10 +98,12 @@ def check_form(path, text):
 def check_text(path, text):
     yield from check_form(path, text)
     yield from check_words(path, text)
+    for _, word, wrong in check_words(path, path):
+        yield 1, word, f"the file's name has {wrong}"
 
 
 def documents(root="."):
-    """Path -> text of every text file of the project; only the names of the others are of no concern."""
+    """Path -> text of every source and document of the project."""
     files = {}
     for file in sorted(pathlib.Path(root).rglob("*")):
         path = file.relative_to(root).as_posix()
