@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects of a size that the compiler knows: the size class is chosen when the program is built.
+ * Objects of a size that the compiler knows: the size class is computed at compile time.
  *
  * Without optimisation, or with a size that is not constant, these are quarry_alloc() and
  * quarry_free_sized().
@@ -20,8 +20,8 @@ extern "C" {
 #define QUARRY_CLASS_BYTES_MAX 1048576u
 
 /*
- * quarry_alloc() and quarry_free() where the class is known; not for direct use: a class that is
- * not the object's is believed below level 1 of hardening.
+ * quarry_alloc() and quarry_free() with a known class. Not for direct use: below level 1 of
+ * hardening a wrong class is not noticed here.
  */
 void *quarry_alloc_of(size_t bytes, size_t size_class);
 void quarry_free_of(void *object, size_t size_class);
@@ -39,9 +39,8 @@ static inline size_t quarry_class_of_larger(size_t bytes)
 }
 
 /*
- * The class for `bytes`, 1 to QUARRY_CLASS_BYTES_MAX: steps of 8 bytes up to 128, then 16 steps for
- * each doubling up to 32 KiB, and 8 from there on. The table in mm/objects says the same; a test
- * compares them.
+ * The class for `bytes`, 1 to QUARRY_CLASS_BYTES_MAX: steps of 8 bytes up to 128, then 16 steps per
+ * doubling up to 32 KiB, then 8. The table in mm/objects is the same; a test compares them.
  */
 static inline size_t quarry_class_of(size_t bytes)
 {
@@ -59,9 +58,9 @@ static inline void *quarry_alloc_inline(size_t bytes)
 }
 
 /*
- * quarry_free_sized(object, bytes), but for one thing: a constant size is believed. Freeing with
- * one of another class is found when it is found: from level 1 of hardening on at once. `object` is
- * not NULL.
+ * quarry_free_sized(object, bytes), except that a constant size is not checked. A size of another
+ * class is found from level 1 of hardening on at once, else when the object leaves the CPU's cache.
+ * `object` is not NULL.
  */
 static inline void quarry_free_inline(void *object, size_t bytes)
 {

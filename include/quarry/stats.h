@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Figures as text, for people and for programs: memory by what it is used for, by size class, by
- * CPU and by arena.
+ * Statistics as text and as JSON: memory by its use, by size class, by CPU and by arena.
  */
 #ifndef QUARRY_STATS_H
 #define QUARRY_STATS_H
@@ -12,37 +11,38 @@
 extern "C" {
 #endif
 
-/* Takes a piece of the text, of less than a line, and 0 at its end; it is gone after the call.
- * Called with no lock held. May print, copy or send it; to allocate would change what is told. */
+/* Gets a piece of the text, less than a line, which ends with 0 and is valid only during the call.
+ * No lock is held. It may print, copy or send the text. If it allocates, the statistics change
+ * meanwhile. */
 typedef void quarry_write(void *context, const char *text);
 
 /*
- * quarry_stats(), and what stands behind it, as tables, or as one JSON object:
+ * quarry_stats() and its details, as tables or as one JSON object:
  *
  *     {"frames_total": 129027, ..., "spans": 12,
  *      "classes": [{"object_bytes": 8, "spans": 1, "live_objects": 3, ...}, ...],
  *      "cpus": [{"cpu": 0, "cached_bytes": 4096, ...}, ...],
  *      "arenas": [{"address": 18446603336223293440, "pages": 512, "free_pages": 12, ...}, ...]}
  *
- * The totals have the names of struct quarry_stats and come from one call of quarry_stats(). Left
- * out: classes without a span, CPUs that are not online. Not in an interrupt handler; as exact as
- * quarry_stats().
+ * The totals have the names of struct quarry_stats and come from one call of quarry_stats().
+ * Classes without a span and CPUs that are not online are left out. Not in an interrupt handler; as
+ * exact as quarry_stats().
  */
 void quarry_stats_text(quarry_write *write, void *context);
 void quarry_stats_json(quarry_write *write, void *context);
 
 /*
- * What a 2 MiB window of physical memory is used for, for maps that are drawn while the machine
- * works. 512 frames are free, in spans of small objects, or taken otherwise: by large objects, by
- * frames handed out, by Quarry's tables, or not Quarry's at all.
+ * What an aligned 2 MiB block of physical memory is used for, for maps that are drawn while the
+ * machine works. Of its 512 frames some are free and some are in spans of small objects. The others
+ * belong to large objects, to frames that were allocated, to Quarry's tables, or are not Quarry's.
  */
 struct quarry_memory_use {
     unsigned free_frames;
     unsigned small_frames;
 };
 
-/* The window around the address. Any context, NMI handlers included, also before quarry_init() and
- * while it runs; a hint where others allocate. Takes no lock; reads 512 bytes. */
+/* The use of the block that contains the address. Any context, NMI handlers included, also before
+ * quarry_init() and while it runs. A hint if other CPUs allocate. Takes no lock; reads 1 KiB. */
 struct quarry_memory_use quarry_memory_use(uint64_t physical);
 
 #ifdef __cplusplus

@@ -8,8 +8,8 @@
 
 #include <quarry/port.h>
 
-/* page_map: the address of the direct map, the number of pages with an id, the ids (16 bits each).
- */
+/* page_map: the address of the direct map, the number of pages with an id, the ids (16 bits
+ * each). */
 #define LAYOUT_MAP_START 0
 #define LAYOUT_MAP_PAGES 8
 #define LAYOUT_MAP_CACHE_IDS 16

@@ -55,8 +55,8 @@ static void reservation_replace(struct frame_allocator *allocator,
 
 /* ---- trees ---- */
 
-/* Takes all frames off a tree with these flags, if they are at least `at_least`; returns how many.
- */
+/* Takes all frames off a tree with these flags, if they are at least `at_least`; returns how
+ * many. */
 static size_t tree_take_all(uint32_t *entry, uint32_t flags, uint32_t new_flags, size_t at_least)
 {
     uint32_t old = atomic_load_relaxed(entry);
@@ -82,8 +82,8 @@ void frame_tree_give(struct frame_allocator *allocator, size_t tree, size_t fram
     atomic_fetch_add(&allocator->trees[tree], (uint32_t)frames);
 }
 
-/* Moves what CPUs have reserved of this tree to the tree's entry, where all CPUs see it.
- * moves_lock is held. */
+/* Moves what CPUs have reserved of this tree to the tree's entry, where all CPUs see it. moves_lock
+ * is held. */
 static void tree_recall(struct frame_allocator *allocator, size_t tree)
 {
     for (unsigned i = 0; i < frame_reservation_count(allocator); i++) {

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A child: 2 MiB of physical memory, 512 frames, in 66 bytes.
+ * A child: 2 MiB of physical memory, 512 frames, described in 66 bytes.
  *
- *   entry   16 bits: how many frames are free to be claimed, and two flags
- *   bits    512 bits, one cache line: a set bit is a frame that is handed out, or not ours
+ *   entry   16 bits: how many frames are free, and two flags
+ *   bits    512 bits, one cache line: a set bit is a frame that is allocated, or not ours
  *
- * To take frames one first takes their number off the entry, then finds bits; to give frames back
- * one clears the bits, then adds the number. So at every moment
+ * An allocation first takes its number of frames off the entry, then sets bits. A free first clears
+ * the bits, then adds the number. So at each moment
  *
- *     clear bits >= entry's free count + claims that are still looking for their bits
+ *     clear bits >= entry's free count + claims that still search for their bits
  *
- * and whoever got one frame off the entry will find one clear bit. (Two or more need neighbouring
- * bits, which may not be there; then the number goes back.) A huge frame is taken on the entry
- * alone: free 512 -> 0 with HUGE set, and the bits stay clear, untouched.
+ * and a claim of one frame always finds a clear bit. (A claim of more needs neighbouring bits,
+ * which may not exist; then the number is given back.) A huge frame is taken on the entry alone:
+ * free 512 -> 0 with HUGE set, and the bits stay clear.
  *
- * All operations are lock-free: each is one or more compare-and-swaps on one word, and a failed
- * one means that another CPU got on. No CPU waits for another; an NMI handler may come between.
+ * All operations are lock-free: each is one or more compare-and-swaps on one word, and a failed one
+ * means that another CPU succeeded. No CPU waits for another; an NMI handler may come between.
  *
  * The scheme is LLFree's lower half (Wrenger et al., USENIX ATC 2023).
  */
@@ -43,36 +43,37 @@ static inline unsigned child_free(child_entry entry)
     return entry & CHILD_FREE_MASK;
 }
 
-/* Takes `frames` (1 to 511) off the entry's count. False: not so many are free. */
+/* Takes `frames` (1 to 511) off the entry's count. False: fewer are free. */
 bool child_take(child_entry *entry, unsigned frames);
 
 /* The opposite; the bits are clear already. */
 void child_give(child_entry *entry, unsigned frames);
 
-/* Takes the whole child as a huge frame, or gives it back. False: it is not whole; not huge. */
+/* Takes the whole child as a huge frame, or gives it back. False: not all is free; not a huge frame. */
 bool child_take_huge(child_entry *entry);
 bool child_give_huge(child_entry *entry);
 
 /*
- * A huge frame becomes 512 single ones, all taken: from now on its bits count. The caller owns the
- * whole child, so nobody else writes the bits: the entry shows no free frame before and after.
+ * A huge frame becomes 512 single frames, all allocated: from now on its bits count. The caller
+ * owns the whole child, so no other CPU writes the bits: the entry shows no free frame before and
+ * after.
  */
 void child_split_huge(child_entry *entry, struct bitmap *bits);
 
 /*
  * Sets 2^order neighbouring clear bits (order 0 to 8) at a multiple of 2^order; returns the first,
- * or CHILD_FRAMES where there is no such run.
+ * or CHILD_FRAMES if there is no such run.
  */
 unsigned child_bits_take(struct bitmap *bits, unsigned order);
 
-/* Sets [first, first + count). False, with nothing changed, where one of them was set. */
+/* Sets [first, first + count). False: one of them was set, and nothing is changed. */
 bool child_bits_take_exact(struct bitmap *bits, unsigned first, unsigned count);
 
-/* Clears [first, first + count). Returns the first of them that was clear already, CHILD_FRAMES
- * when all were set. */
+/* Clears [first, first + count). Returns the first of them that was clear before, CHILD_FRAMES if
+ * all were set. */
 unsigned child_bits_give(struct bitmap *bits, unsigned first, unsigned count);
 
-/* A copy of bits that others change meanwhile: a hint. */
+/* A copy of bits that other CPUs may change meanwhile: a hint. */
 struct bitmap child_bits_copy(const struct bitmap *bits);
 
 #endif

@@ -66,8 +66,8 @@ static unsigned mark_usable(struct bitmap *bits, const struct range_set *set, si
     return usable;
 }
 
-/* The bits of a child without any frame of ours, now or later, are never read: they stay unwritten.
- */
+/* The bits of a child without any frame of ours, now or later, are never read: they stay
+ * unwritten. */
 static unsigned build_with_holes(const struct memory_map *map, size_t first, struct bitmap *bits)
 {
     if (!memory_map_may_own(map, first, first + CHILD_FRAMES))

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs of frames that are not 2^order for order 0 to 9: longer, odd, oddly aligned, below an
- * address; and what is left in broken children. See frame_allocator.h.
+ * Runs of frames that are not 2^order for order 0 to 9: longer, odd, oddly aligned, or below an
+ * address; and the remnants of broken children. See frame_allocator.h.
  *
- * A search walks the children's entries from low to high and strings together what is free: a
- * whole child adds 512 frames at the cost of one read. What it has found is a guess, for other
- * CPUs go on meanwhile; the claim decides, piece by piece, and takes back what it has if one
- * piece fails. Then the search goes on behind.
+ * A search goes over the children's entries from low to high and joins free frames to a run: a
+ * whole child adds 512 frames by one read. The run is a guess, because other CPUs allocate
+ * meanwhile. The claim decides: it claims child by child, and undoes all if one child fails. Then
+ * the search continues behind that child.
  */
 #include "lib/atomic.h"
 #include "lib/fault.h"
@@ -21,7 +21,7 @@ static bool claim_in_entry_and_bits(struct frame_allocator *allocator, size_t fi
     if (count == CHILD_FRAMES) {
         if (!child_take_huge(entry))
             return false;
-        child_split_huge(entry, &allocator->bits[child]); /* it may come back in parts */
+        child_split_huge(entry, &allocator->bits[child]); /* it may be freed in parts */
         return true;
     }
     if (!child_take(entry, (unsigned)count))
@@ -46,7 +46,7 @@ static bool claim_piece(struct frame_allocator *allocator, size_t first, size_t 
     return false;
 }
 
-/* Returns the end of what could be claimed: `first + count` for success. The rest is undone. */
+/* Returns `first + count` for success, else where the claim failed; then all is undone. */
 static size_t claim_run(struct frame_allocator *allocator, size_t first, size_t count)
 {
     size_t end = first + count;
@@ -68,7 +68,7 @@ bool frame_allocator_claim(struct frame_allocator *allocator, size_t first, size
 
 /* ---- the search ---- */
 
-/* What is searched for, and the free run that the search has strung together so far. */
+/* The request, and the free run that the search has found so far. */
 struct search {
     struct frame_allocator *allocator;
     size_t count;
@@ -78,7 +78,7 @@ struct search {
     size_t run_end; /* run_first == run_end: no run */
 };
 
-/* Claims from the run if it is long enough; NO_FRAME if not, or if the claim failed. */
+/* Claims the request from the run. NO_FRAME: the run is too short, or the claim failed. */
 static size_t search_claim(struct search *search)
 {
     for (;;) {
@@ -89,7 +89,7 @@ static size_t search_claim(struct search *search)
         size_t reached = claim_run(search->allocator, first, search->count);
         if (reached == end)
             return first;
-        /* Somebody took a frame in the child of `reached`: go on behind that child. */
+        /* Another CPU took a frame in the child of `reached`: continue behind that child. */
         size_t behind = round_up(reached + 1, CHILD_FRAMES);
         search->run_first = min_u64(behind, search->run_end);
     }
@@ -123,7 +123,7 @@ static size_t search_child(struct search *search, size_t child)
     return NO_FRAME;
 }
 
-/* From `child` on, as far as the limit; makes trees ready when those that are will not do. */
+/* Searches from `child` on, up to the limit; makes further trees ready as it reaches them. */
 static size_t search_from(struct search *search, size_t child)
 {
     struct frame_allocator *allocator = search->allocator;

@@ -78,8 +78,8 @@ void frames_open(void);
 
 /*
  * From now on `reclaim` is called before a request of a kernel for frames fails. It frees memory
- * that may help a request for `run` frames in a row and returns the number of frames, 0 when there
- * is nothing left to free. No lock is held.
+ * that may help a request for `run` frames in a row and returns the number of frames, 0 when no
+ * more can be freed. No lock is held.
  */
 void frames_set_reclaim(size_t (*reclaim)(size_t run));
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memory map: what the firmware or boot loader says there is, made fit to be trusted.
+ * The memory map: the regions of the firmware or boot loader, checked and sorted.
  *
  * Maps come unsorted, overlapping, touching, unaligned, with empty and absurd entries. The import
- * takes them in any order and comes out with two disjoint sets of whole frames. Where regions
- * disagree the more careful word wins: reserved over reclaimable over usable. Frame 0 is never
- * usable: its number means "none", and a kernel wants NULL to fault.
+ * accepts them in any order and makes two disjoint sets of whole frames. Where regions overlap, the
+ * more careful kind wins: reserved over reclaimable over usable. Frame 0 is never usable: its
+ * number means "none", and an access through NULL should fault.
  *
- * Owner: quarry_init() fills it before any other CPU looks; from then on it is read only, but for
- * `reclaimed`, which turns true once.
+ * Owner: quarry_init() fills it before any other CPU runs. From then on it is read only, except
+ * `reclaimed`, which becomes true once.
  */
 #ifndef MM_FRAMES_MEMORY_MAP_H
 #define MM_FRAMES_MEMORY_MAP_H

@@ -34,8 +34,8 @@ static void remove_at(struct range_set *set, unsigned index)
     set->count--;
 }
 
-/* Drops the smallest range, or says (by false) that `wanted` is no larger than that one. */
-static bool make_room(struct range_set *set, size_t wanted)
+/* Drops the smallest range. False: `wanted` is no larger than that one, and is dropped instead. */
+static bool drop_smallest(struct range_set *set, size_t wanted)
 {
     unsigned smallest = 0;
     for (unsigned i = 1; i < set->count; i++)
@@ -51,10 +51,10 @@ static bool make_room(struct range_set *set, size_t wanted)
     return true;
 }
 
-/* `added` neither overlaps nor touches what is there. */
+/* `added` neither overlaps nor touches a range of the set. */
 static void insert(struct range_set *set, struct frame_range added)
 {
-    if (set->count == QUARRY_MAP_RANGES_MAX && !make_room(set, added.end - added.first))
+    if (set->count == QUARRY_MAP_RANGES_MAX && !drop_smallest(set, added.end - added.first))
         return;
     unsigned index = range_set_seek(set, added.first);
     for (unsigned i = set->count; i > index; i--)
@@ -67,7 +67,7 @@ void range_set_add(struct range_set *set, struct frame_range added)
 {
     if (added.first >= added.end)
         return;
-    /* Swallow all that overlaps or touches. The seek is for a range that ends at `first`. */
+    /* Merge all ranges that overlap or touch. A range that ends at `first` touches. */
     unsigned index = range_set_seek(set, added.first > 0 ? added.first - 1 : 0);
     while (index < set->count && set->range[index].first <= added.end) {
         if (set->range[index].first < added.first)
@@ -93,7 +93,7 @@ void range_set_subtract(struct range_set *set, struct frame_range removed)
             insert(set, below);
         if (above.first < above.end) {
             insert(set, above);
-            break; /* the set is sorted: nothing further can reach below removed.end */
+            break; /* the set is sorted: no further range begins below removed.end */
         }
         index = range_set_seek(set, removed.first);
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A set of frame numbers, kept as sorted ranges that neither overlap nor touch.
+ * A set of frame numbers, as sorted ranges that neither overlap nor touch.
  *
- * Of fixed capacity, for it exists before any memory can be had. When a change would need more
- * ranges than fit, the smallest range is dropped, and counted: memory may be left unused, never
- * used twice.
+ * Its capacity is fixed, because it exists before any memory can be allocated. If a change needs
+ * more ranges than fit, the smallest range is dropped and counted: memory may stay unused, but is
+ * never used twice.
  */
 #ifndef MM_FRAMES_RANGE_SET_H
 #define MM_FRAMES_RANGE_SET_H
@@ -21,8 +21,8 @@ struct frame_range {
 };
 
 /*
- * Invariant: for all i < count: range[i].first < range[i].end, and
- * range[i].end < range[i + 1].first where there is an i + 1.
+ * Invariant: for all i < count: range[i].first < range[i].end, and range[i].end < range[i +
+ * 1].first where there is an i + 1.
  */
 struct range_set {
     unsigned count;

@@ -17,8 +17,8 @@ void cache_create_init(void);
 
 /*
  * The id of a new cache with objects of this shape; 0: all QUARRY_EXTRA_CACHES ids are used up, or
- * there is no memory. (See
- * cache_shape_for().) first_place and magazine_first are ignored. Not in an interrupt handler.
+ * there is no memory. (See cache_shape_for().) first_place and magazine_first are ignored. Not in
+ * an interrupt handler.
  */
 unsigned cache_create(const struct cache_shape *shape);
 

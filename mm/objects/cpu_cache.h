@@ -42,8 +42,8 @@ struct idle_watch {
 };
 
 /*
- * Equation: granted_bytes = sum over ids of capacity * object size <= budget_bytes.
- * `online` and `area` change only in cpu_cache_open() and cpu_cache_close().
+ * Equation: granted_bytes = sum over ids of capacity * object size <= budget_bytes. `online` and
+ * `area` change only in cpu_cache_open() and cpu_cache_close().
  */
 struct cpu_cache {
     struct quarry_cpu *block; /* where the tops are; NULL until the CPU was online once */
@@ -60,8 +60,8 @@ struct cpu_cache {
     struct quarantine quarantine;
 } __attribute__((__aligned__(64)));
 
-/* This CPU's cache; NULL if it was never online. Interrupts are off, or a stale answer is harmless.
- */
+/* This CPU's cache; NULL if it was never online. Interrupts are off, or a stale answer is
+ * harmless. */
 static inline struct cpu_cache *cpu_cache_here(void)
 {
     return quarry_port_cpu()->cache;
@@ -81,7 +81,7 @@ static inline void **cpu_cache_first_array(struct cpu_cache *cache, unsigned cac
 
 /* ---- cpu_cache_miss.c ---- */
 
-/* One object of an id from 1 on, and a batch into the magazine; NULL when memory is gone. */
+/* One object of an id from 1 on, and a batch into the magazine; NULL when there is no memory. */
 void *cpu_cache_alloc_missed(unsigned cache_id);
 
 /* Frees an object whose magazine was full. A batch goes to the transfer cache. */
@@ -134,8 +134,8 @@ void cpu_cache_bind(struct cpu_cache *cache);
 /* Gives the cache its magazines, empty. False: no memory. */
 bool cpu_cache_open(struct cpu_cache *cache);
 
-/* Drains the cache and takes its magazines away. It is this CPU's, or of a CPU that does not run.
- */
+/* Drains the cache and takes its magazines away. It is this CPU's, or of a CPU that does not
+ * run. */
 void cpu_cache_close(struct cpu_cache *cache);
 
 void cpu_cache_verify(const struct cpu_cache *cache);

@@ -24,8 +24,8 @@ void magazine_open(struct magazine *magazine, void ***top, void **first, size_t 
         first[1] = QUARRY_MAGAZINE_END;
 }
 
-/* The first array stays the CPU's, without the sentinel word above. The sentinel is never written.
- */
+/* The first array stays the CPU's, without the sentinel word above. The sentinel is never
+ * written. */
 static void leave_array(const struct magazine *magazine, void *const *first)
 {
     if (magazine->bottom != first)

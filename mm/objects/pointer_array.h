@@ -4,7 +4,7 @@
  * one order at a time.
  *
  * An array does not know its length: the order follows from the number of words that its owner
- * uses. No lock: an array belongs to whoever allocated it.
+ * uses. No lock: an array belongs to its owner.
  */
 #ifndef MM_OBJECTS_POINTER_ARRAY_H
 #define MM_OBJECTS_POINTER_ARRAY_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Size classes: the geometry of plain objects. Which sizes exist, and how long their
- * spans are. Pure data and arithmetic, without state.
+ * Size classes: the geometry of plain objects. Which sizes exist, and how long their spans are.
+ * Pure data and arithmetic, without state.
  *
  * The table is generated (size_classes.py, which explains the choices). Class n is also the cache
  * id n (cache_id.h). Class 0 is the sentinel: not a size, but the class of all requests that have

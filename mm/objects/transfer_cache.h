@@ -49,7 +49,7 @@ bool transfer_cache_create(unsigned cache_id);
 /* Sets what the longer arrays may hold together on a machine with this much memory. */
 void transfer_caches_set_budget(size_t memory_bytes);
 
-/* Up to `count` objects, from here or from the central list; 0 only when memory is gone. */
+/* Up to `count` objects, from here or from the central list; 0 only when there is no memory. */
 size_t transfer_cache_alloc(unsigned cache_id, size_t count, void *objects[]);
 
 void transfer_cache_free(unsigned cache_id, size_t count, void *const objects[]);

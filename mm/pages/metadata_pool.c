@@ -11,11 +11,12 @@ struct free_item {
     struct free_item *next;
 };
 
-/* Stands at the start of each page. On the pool's list exactly while `first_free` is not NULL. */
+/* At the start of each page. The page is on the pool's list exactly while `first_free` is not NULL.
+ */
 struct pool_page {
     struct list link;
     struct free_item *first_free;
-    size_t items; /* taken */
+    size_t items; /* allocated */
 };
 
 #define HEADER_BYTES ((size_t)64)
@@ -92,11 +93,11 @@ void metadata_pool_feed(struct metadata_pool *pool, void *memory)
     spinlock_release(&pool->lock, irq);
 }
 
-void metadata_pool_free(struct metadata_pool *pool, void *given)
+void metadata_pool_free(struct metadata_pool *pool, void *item_memory)
 {
-    struct free_item *item = given;
+    struct free_item *item = item_memory;
     irq_state irq = spinlock_acquire(&pool->lock);
-    struct pool_page *page = page_of(given);
+    struct pool_page *page = page_of(item_memory);
     if (page->first_free == NULL)
         list_push_front(&pool->partial, &page->link);
     item->next = page->first_free;
@@ -133,12 +134,12 @@ void metadata_pool_verify(struct metadata_pool *pool)
         for (const struct free_item *item = page->first_free; item != NULL; item = item->next)
             count++;
         CHECK(count > 0 && count + page->items == per_page,
-              "quarry: metadata page %p has %zu items taken and %zu free of %zu",
+              "quarry: metadata page %p has %zu items allocated and %zu free of %zu",
               (const void *)page, page->items, count, per_page);
         free_items += count;
     }
     CHECK(pool->items + free_items == pool->pages * per_page,
-          "quarry: a metadata pool of %zu pages has %zu items taken and %zu free", pool->pages,
+          "quarry: a metadata pool of %zu pages has %zu items allocated and %zu free", pool->pages,
           pool->items, free_items);
     spinlock_release(&pool->lock, irq);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pools of descriptors: span and arena records, out of band.
+ * Pools of descriptors: records of spans and arenas, out of band.
  *
- * A pool takes single frames straight from the frame allocator and cuts each into items of one
- * size, so its growth never comes back to the heap. A page whose items are all free goes back,
- * but for one that is kept against the next need. Free items are chained through themselves:
- * nobody but Quarry writes here, and no object lies beside them.
+ * A pool allocates single frames from the frame allocator and cuts each into items of one size, so
+ * its growth never needs the heap. A page whose items are all free is freed, except for one that is
+ * kept for the next need. Free items are chained through themselves: only Quarry writes to these
+ * pages, and no object is on them.
  */
 #ifndef MM_PAGES_METADATA_POOL_H
 #define MM_PAGES_METADATA_POOL_H
@@ -21,7 +21,7 @@ struct metadata_pool {
     size_t item_bytes;   /* a multiple of 64 */
     struct list partial; /* pages with a free item, empty ones included */
     size_t pages;
-    size_t items; /* taken */
+    size_t items; /* allocated */
 };
 
 void metadata_pool_init(struct metadata_pool *pool, size_t item_bytes);
@@ -29,15 +29,15 @@ void metadata_pool_init(struct metadata_pool *pool, size_t item_bytes);
 /* An item, contents undefined, at a multiple of 64; NULL when there is no frame. */
 void *metadata_pool_alloc(struct metadata_pool *pool);
 
-/* Cuts up a page from elsewhere, which from now on is the pool's own: it goes back as a frame. */
+/* Adds a page from elsewhere to the pool, which frees it as a frame. NULL is ignored. */
 void metadata_pool_feed(struct metadata_pool *pool, void *memory);
 
 void metadata_pool_free(struct metadata_pool *pool, void *item);
 
-/* Gives every empty page back. */
+/* Frees all empty pages. */
 void metadata_pool_drain(struct metadata_pool *pool);
 
-/* Checks each page's count; stops where one is wrong. */
+/* Checks the count of each page; stops if one is wrong. */
 void metadata_pool_verify(struct metadata_pool *pool);
 
 #endif

@@ -41,7 +41,7 @@ struct span;
 #define PAGE_HEAP_BUCKETS (ARENA_PAGES + 1)
 
 /*
- * Owner: quarry_init() until it returns, then whoever holds `lock`. All fields but `node`: lock.
+ * Owner: quarry_init() until it returns, then the holder of `lock`. All fields but `node`: lock.
  * Equations: owned_pages and free_pages are the sums over all arenas; idle_arenas is the length of
  * `idle`; bit n of `occupied` is set exactly when buckets[n] is not empty.
  */
@@ -106,8 +106,8 @@ size_t page_heap_release_idle(struct page_heap *heap, size_t arenas);
 /*
  * Releases free pages of arenas that are in use, in runs of at least `run` (not 0) pages, the
  * longest first, until `least_frames` are released or no such run is left; returns how many. Their
- * blocks cannot become huge frames while one of these frames is in use. So only for the case that
- * a request for frames would fail.
+ * blocks cannot become huge frames while one of these frames is in use. So only for the case that a
+ * request for frames would fail.
  */
 size_t page_heap_release_free(struct page_heap *heap, size_t least_frames, size_t run);
 

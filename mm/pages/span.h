@@ -112,8 +112,8 @@ void span_destroy(struct span *span);
 /* Changes the length of a large span in place. False: not possible, and nothing is changed. */
 bool span_resize(struct span *span, size_t pages);
 
-/* The span that contains an address, NULL if there is none. A hint unless a live object is there.
- */
+/* The span that contains an address, NULL if there is none. A hint unless a live object is
+ * there. */
 static inline struct span *span_of_address(const void *address)
 {
     return arena_span(page_of_address(address));

@@ -4,8 +4,6 @@
 
 #include <stdbool.h>
 
-#include <quarry/quarry.h>
-
 #include "mm/objects/central_list.h"
 #include "mm/objects/cpu_cache.h"
 #include "mm/objects/transfer_cache.h"
@@ -112,9 +110,4 @@ static size_t reclaim_for_frames(size_t run)
 void reclaim_init(void)
 {
     frames_set_reclaim(reclaim_for_frames);
-}
-
-size_t quarry_scavenge(void)
-{
-    return reclaim(RECLAIM_ALL, 1);
 }

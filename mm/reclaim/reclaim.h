@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reclaim: all that is done when memory is gone, or when it is not needed.
+ * Reclaim: all that is done when there is no memory left, or when memory is not needed.
  *
  * Free memory lies in many places between the program and the frame allocator. One ordered list of
  * steps (reclaim.c) says how it is gathered. Each step frees what one place holds to the place

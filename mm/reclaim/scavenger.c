@@ -2,8 +2,6 @@
 /* Steps of the scavenger; see scavenger.h. */
 #include "mm/reclaim/scavenger.h"
 
-#include <quarry/quarry.h>
-
 #include "lib/bits.h"
 #include "mm/objects/central_list.h"
 #include "mm/objects/cpu_cache.h"
@@ -36,7 +34,7 @@ static size_t surplus_arenas(struct page_heap *heap, struct peaks *peak)
     return arenas > needed ? arenas - needed : 0;
 }
 
-size_t quarry_scavenge_step(void)
+size_t scavenger_step(void)
 {
     cpu_cache_drain_idle();
     for (unsigned id = 1; id < cache_id_count(); id++) {

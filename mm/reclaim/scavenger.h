@@ -15,7 +15,12 @@
 #ifndef MM_RECLAIM_SCAVENGER_H
 #define MM_RECLAIM_SCAVENGER_H
 
+#include <stddef.h>
+
 /* Forgets the peaks. */
 void scavenger_init(void);
+
+/* One step; returns the number of frames that were freed. */
+size_t scavenger_step(void);
 
 #endif

@@ -54,8 +54,8 @@ PUBLIC_HEADERS = {
     "guard.h": "mm/debug",
     "quarry.h": "mm/api",
     "inline.h": "mm/api",
-    "report.h": "mm/inspect",
     "stats.h": "mm/inspect",
+    "status.h": "port",
 }
 
 
