@@ -34,6 +34,7 @@
 
 #include <quarry/port.h>
 #include <quarry/status.h>
+#include <quarry/version.h>
 
 #ifdef __cplusplus
 extern "C" {
