@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# The hosted library: the malloc family of Linux programs, for measurements beside other allocators.
+
+PRELOAD := build/preload-$(COMPILER)$(HARDENED)
+PRELOAD_LIBRARIES := $(PRELOAD)/libquarry-preload.so $(PRELOAD)/libquarry-preload-sharing.so
+PRELOAD_SOURCES := $(HOSTED_LIB_SOURCES) $(MM_SOURCES) $(sort $(wildcard hosted/*.c))
+
+# No builtin malloc(): the compiler would turn malloc() and a clear inside calloc() into calloc().
+PRELOAD_FLAGS := -std=gnu11 -D_GNU_SOURCE -O2 $(COMMON) -Ihosted -DQUARRY_CACHE_SHARE=256 -fPIC -fvisibility=hidden -pthread \
+               -fno-strict-aliasing $(NO_BUILTIN_MALLOC)
+
+$(PRELOAD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PRELOAD_FLAGS) -c $< -o $@
+
+$(PRELOAD)/libquarry-preload.so: $(call objects,$(PRELOAD),$(PRELOAD_SOURCES))
+	$(SAY) LD '$@'
+	$(Q)$(CC) -shared -pthread -Wl,-z,now -Wl,--no-undefined -o $@ $^
+
+# The same, but no thread has a cache of its own: all threads use restartable sequences.
+$(PRELOAD)/hosted/threads-sharing.o: hosted/threads.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PRELOAD_FLAGS) -DHOSTED_THREAD_CACHES=0 -c $< -o $@
+
+$(PRELOAD)/libquarry-preload-sharing.so: $(call objects,$(PRELOAD),$(filter-out hosted/threads.c,$(PRELOAD_SOURCES))) $(PRELOAD)/hosted/threads-sharing.o
+	$(SAY) LD '$@'
+	$(Q)$(CC) -shared -pthread -Wl,-z,now -Wl,--no-undefined -o $@ $^
+
+# The test's program, compiled so that the compiler does not know what malloc() is.
+$(PRELOAD)/family: tests/preload/family.c
+	@mkdir -p $(@D)
+	$(SAY) LD '$@'
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Wno-unknown-warning-option -Wno-alloc-size-larger-than -fno-builtin -pthread -o $@ $<
+
+.PHONY: preload
+preload: $(PRELOAD_LIBRARIES) ##package the hosted library: LD_PRELOAD=build/preload-gcc/libquarry-preload.so PROGRAM
