@@ -4,13 +4,14 @@
 
     dist.py FOLDER
 
-quarry.h is the public headers, one behind the other; quarry.c is lib/, mm/ and the x86-64 fast path.
-Comments stay. What only other files of the allocator saw becomes static, so that nothing but
-quarry_* leaves the object; a name that two files have for themselves gets the file's name before
-it, and a file's macros end with it. Nothing else is changed, so a line here is a line there.
+quarry.h contains the public headers; quarry.c contains lib/, mm/ and the x86-64 fast path. Comments
+are kept. Functions and variables that only other files of the allocator use become static, so only
+quarry_* is visible in the object. A static name that two files define gets the file's name as a
+prefix, and the macros of a file are undefined at its end. Nothing else changes: each line is a line
+of the repository.
 
-The sources are formatted by clang-format, which is what makes so little of a parser do: whatever
-is declared at file scope begins in the first column.
+The sources are formatted by clang-format, so a small parser is enough: each declaration at file
+scope begins in the first column.
 """
 
 import pathlib
@@ -18,23 +19,30 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PUBLIC = ["config.h", "port.h", "quarry.h", "frame.h", "guard.h", "stats.h", "inline.h"]
+PUBLIC = "include/quarry/"
+# The order in which a reader wants them; further headers follow by name.
+PUBLIC_ORDER = ["config.h", "port.h", "version.h", "quarry.h", "frame.h", "guard.h", "stats.h", "inline.h"]
 ARCH = "arch/x86_64/quarry_arch.h"
-MASKED = "arch/generic/masked.h"
+GENERIC = "arch/generic/"
+MASKED = GENERIC + "masked.h"
 FAST_PATH = "arch/x86_64/fast_path.c"
-# What the compiler wants of any freestanding program is the kernel's to give; see docs/PORTING.md.
+# The kernel has the functions that compilers call (memcpy() and its like); see docs/PORTING.md.
 LEFT_OUT = {"lib/compiler_calls.c"}
+# How quarry.c is compiled, besides -std=c11 and the kernel's own flags. The sections let the
+# kernel's linker leave out functions that the kernel does not call (--gc-sections).
+FLAGS = ["-ffreestanding", "-fno-strict-aliasing", "-mno-red-zone", "-mgeneral-regs-only",
+         "-ffunction-sections", "-fdata-sections"]
 
 INCLUDE = re.compile(r'^#\s*include\s+([<"])([^>"]+)[>"].*\n', re.M)
 WORDS = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|(?P<member>(?:\.|->)\s*\w+)|(?P<name>[A-Za-z_]\w*)',
                    re.S)
 ATTRIBUTE = re.compile(r"__attribute__\(\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\)")
-# At file scope: what a line declares or defines. The name is before the first ( [ = or ;.
+# A declaration or definition at file scope. The name stands before the first ( [ = or ;.
 DECLARED = re.compile(r"^(?P<type>[A-Za-z_][\w \t*]*?[ *])(?P<name>[A-Za-z_]\w*)\s*(?=[(\[=;])", re.M)
-# What a name of the allocator's own becomes: (the fast path uses it, it is not in every build).
+# The mark of an internal name, by (the fast path uses it, some builds do not define it).
 MARKS = {(False, False): "QUARRY_OWN", (False, True): "QUARRY_HARDENED",
          (True, False): "QUARRY_USED", (True, True): "QUARRY_USED_HERE"}
-# What is static already, by a macro's name.
+# Words before a declaration that is static already.
 PRIVATE = {"static", "HEAP_INLINE"}
 
 
@@ -47,13 +55,13 @@ def places(folder, pattern):
 
 
 def blank(text):
-    """The text with comments, strings and attributes blanked, at the same places."""
+    """The text with comments, strings and attributes blanked; all else keeps its position."""
     text = WORDS.sub(lambda m: re.sub(r"[^\n]", " ", m[0]) if m[0][0] in "/\"'" else m[0], text)
     return ATTRIBUTE.sub(lambda m: re.sub(r"[^\n]", "_", m[0]), text)
 
 
 def declared(text):
-    """What stands at file scope: matches, whether it is private, and whether it is conditional."""
+    """Declarations at file scope: the match, whether it is static, whether it is conditional."""
     plain = blank(text)
     depth, at = 0, 0
     for match in DECLARED.finditer(plain):
@@ -68,7 +76,7 @@ def declared(text):
 
 
 def rename(text, names):
-    """Each word in `names` becomes what it maps to; members of structs stay."""
+    """Replaces each word in `names` by its value; members of structs stay."""
     return WORDS.sub(lambda m: names.get(m["name"], m[0]) if m["name"] else m[0], text)
 
 
@@ -78,8 +86,7 @@ def section(name):
 
 
 def strip_guard(text):
-    """Without the lines that keep a header from being read twice, and its licence line."""
-    text = text.replace("/* SPDX-License-Identifier: MIT */\n", "", 1)
+    """Without the lines that keep a header from being read twice."""
     guard = re.search(r"^#ifndef (\w+_H)\n#define \1\n", text, re.M)
     if guard:
         text = text.replace(guard[0], "", 1)
@@ -87,8 +94,42 @@ def strip_guard(text):
     return text
 
 
+def without_includes(text):
+    """The text without #include lines and licence line."""
+    text = INCLUDE.sub("", text.replace("/* SPDX-License-Identifier: MIT */\n", "", 1))
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n\n"
+
+
 def own_text(name):
-    return re.sub(r"\n{3,}", "\n\n", INCLUDE.sub("", strip_guard(read(name)))).strip() + "\n\n"
+    return without_includes(strip_guard(read(name)))
+
+
+def version():
+    """The version of include/quarry/version.h, which states it as numbers and as text."""
+    text = read(PUBLIC + "version.h")
+    numbers = ".".join(re.search(rf"define QUARRY_VERSION_{part} (\d+)", text)[1]
+                       for part in ("MAJOR", "MINOR", "PATCH"))
+    if re.search(r'define QUARRY_VERSION "(.*)"', text)[1] != numbers:
+        sys.exit(f"dist.py: include/quarry/version.h: QUARRY_VERSION is not {numbers}")
+    return numbers
+
+
+def in_order(names, path=lambda quote, name: name if quote == '"' else None):
+    """Headers, each after those that it includes. `path` finds the included file, or returns None."""
+    done = []
+
+    def visit(name):
+        if name in done:
+            return
+        for include in INCLUDE.findall(read(name)):
+            inner = path(*include)
+            if inner and inner != name:
+                visit(inner)
+        done.append(name)
+
+    for name in names:
+        visit(name)
+    return done
 
 
 # ---- quarry.h ----
@@ -100,76 +141,97 @@ def without_cplusplus(text):
     return text
 
 
-def public_header(version):
-    out = [f"""/* SPDX-License-Identifier: MIT */
-/*
- * Quarry, a memory allocator for kernels: {version}.
- *
- * Written by `make dist` from include/quarry and arch/x86_64; change those. Settings are macros, in
- * the first section: define them on the command line, the same for quarry.c and for whoever
- * includes this. QUARRY_ARCH_HEADER, if defined, is the name of a port's header, with quotes, that
- * takes the place of the one for x86-64; it may leave push and pop to the masked form.
- */
-#ifndef QUARRY_H
-#define QUARRY_H
-
-#include <stdbool.h>
+# Each header keeps its guard, so that a file may include quarry.h and <quarry/frame.h> as well.
+HEADER_BEGIN = """#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
-extern "C" {{
+extern "C" {
 #endif
 
-"""]
-    for name in PUBLIC:
-        out += [section(f"include/quarry/{name}"), without_cplusplus(own_text(f"include/quarry/{name}"))]
+"""
+HEADER_END = """#ifdef __cplusplus
+}
+#endif
+
+#endif
+"""
+
+
+def public_headers():
+    names = places(PUBLIC, "*.h")
+    rank = {PUBLIC + name: number for number, name in enumerate(PUBLIC_ORDER)}
+    names.sort(key=lambda name: (rank.get(name, len(rank)), name))
+    return in_order(names, lambda _, name: "include/" + name if "include/" + name in names else None)
+
+
+def arch_sections():
+    """The x86-64 port's header and the masked form. Other generic headers stand where they are included."""
+    inner = lambda m: without_includes(read(m[2])) if m[2].startswith(GENERIC) and m[2] != MASKED else m[0]
+    arch = without_cplusplus(without_includes(INCLUDE.sub(inner, read(ARCH))))
+    masked = without_cplusplus(without_includes(read(MASKED)))
+    return arch, section(MASKED) + "#ifndef QUARRY_PORT_HAS_FAST_PATH\n\n" + masked + "#endif\n\n"
+
+
+def public_header():
+    out = [f"""/* SPDX-License-Identifier: MIT */
+/*
+ * Quarry {version()}, a memory allocator for kernels.
+ *
+ * `make dist` writes this file from include/quarry and arch/x86_64; change those. Settings are
+ * macros, described in the first section: define them on the command line, the same for quarry.c
+ * and for each file that includes this. QUARRY_ARCH_HEADER, if defined, is the name of a header,
+ * with quotes, that replaces the port for x86-64; it may leave push and pop to the masked form.
+ */
+#ifndef QUARRY_PAIR_H
+#define QUARRY_PAIR_H
+
+""", HEADER_BEGIN]
+    for name in public_headers():
+        out += [section(name), without_cplusplus(without_includes(read(name)))]
+    arch, masked = arch_sections()
     out += [section(ARCH), "#ifdef QUARRY_ARCH_HEADER\n#include QUARRY_ARCH_HEADER\n#else\n\n",
-            own_text(ARCH), "#endif\n\n", section(MASKED), "#ifndef QUARRY_PORT_HAS_FAST_PATH\n\n",
-            own_text(MASKED), "#endif\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n"]
+            arch, "#endif\n\n", masked, HEADER_END]
     return re.sub(r"\n{3,}", "\n\n", "".join(out))
+
+
+def arch_header():
+    """quarry_arch.h for the separate headers of a release: the port and the masked form in one file."""
+    arch, masked = arch_sections()
+    text = f"""/* SPDX-License-Identifier: MIT */
+#ifndef QUARRY_ARCH_ONE_H
+#define QUARRY_ARCH_ONE_H
+
+#include <quarry/port.h>
+
+{HEADER_BEGIN}{section(ARCH)}{arch}{masked}{HEADER_END}"""
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 # ---- quarry.c ----
 
-def in_order(names):
-    """Headers, each behind those that it includes."""
-    done = []
-
-    def visit(name):
-        if name in done:
-            return
-        for quote, inner in INCLUDE.findall(read(name)):
-            if quote == '"' and inner != name:
-                visit(inner)
-        done.append(name)
-
-    for name in names:
-        visit(name)
-    return done
-
-
 def file_names(text):
-    """The functions, variables and tags that a file has for itself."""
+    """The static functions and variables, and the tags, of a file."""
     private = {match["name"] for match, is_private, _ in declared(text) if is_private}
     tags = set(re.findall(r"^(?:static )?(?:struct|union|enum) (\w+) \{", blank(text), re.M))
     return private, tags
 
 
 def shared_names(texts):
-    """What is declared at file scope, is not static, and is not the public API's."""
+    """Names declared at file scope that are neither static nor public."""
     return {match["name"] for text in texts for match, is_private, _ in declared(text)
             if not is_private and not match["name"].startswith("quarry_")}
 
 
 def conditional_names(texts):
-    """Those of them that are not defined in every build."""
+    """Names declared at file scope that some builds do not define."""
     return {match["name"] for text in texts for match, _, conditional in declared(text) if conditional}
 
 
 def make_static(text, marks):
-    """File-scope declarations of the names get their mark: a macro for what they are. And so do
-    inline functions, for nobody knows which of them a build needs."""
+    """Declarations of the names at file scope get their mark, a macro. Inline functions get one
+    too, because not every build uses all of them."""
     out, at = [], 0
     for match, is_private, _ in declared(text):
         if match["name"] not in marks or is_private:
@@ -186,7 +248,7 @@ def end_macros(text):
     return "".join(f"#undef {name}\n" for name in names) + ("\n" if names else "")
 
 
-def source(version):
+def source():
     headers = in_order([h for folder in ("lib", "mm") for h in places(folder, "*.h")])
     files = [c for folder in ("lib", "mm") for c in places(folder, "*.c") if c not in LEFT_OUT]
     files.append(FAST_PATH)
@@ -203,16 +265,16 @@ def source(version):
             owners.setdefault(word, []).append(name)
     out = [f"""/* SPDX-License-Identifier: MIT */
 /*
- * Quarry, a memory allocator for kernels: {version}.
+ * Quarry {version()}, a memory allocator for kernels.
  *
- * Written by `make dist` from lib/, mm/ and arch/x86_64; change those. Compile it as C11,
- * freestanding, without floating point and red zone, as the kernel is; only quarry_* is visible.
+ * `make dist` writes this file from lib/, mm/ and arch/x86_64; change those. Compile it as C11 with
+ * the kernel's own flags and those of quarry.mk; only quarry_* is visible in the object.
  */
 #include "quarry.h"
 
 #include <stdarg.h>
 
-/* Many files in one: what is local in one may be another's name. */
+/* Many files are one here: a local name of one file may be a function's name in another. */
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wredundant-decls"
 #pragma GCC diagnostic ignored "-Wdeclaration-after-statement"
@@ -220,7 +282,7 @@ def source(version):
 #define QUARRY_OWN static __attribute__((__unused__))
 #define QUARRY_USED static __attribute__((__used__)) /* by the fast path, which is assembly */
 
-/* Not in every build; named, but never called, in the others. */
+/* Defined in some builds only; the others name them but never call them. */
 #if QUARRY_HARDEN
 #define QUARRY_HARDENED QUARRY_OWN
 #else
@@ -247,12 +309,13 @@ def source(version):
     return re.sub(r"\n{3,}", "\n\n", "".join(out)).rstrip() + "\n"
 
 
-RULES = """# SPDX-License-Identifier: MIT
-# quarry.o, for a kernel's Makefile to include: give QUARRY the folder of this file, and in
-# QUARRY_FLAGS what the rest of the kernel is compiled with, settings (quarry.h) among it.
+RULES = f"""# SPDX-License-Identifier: MIT
+# The rule for quarry.o. A kernel's Makefile includes this file. Set QUARRY to the folder of this
+# file, and QUARRY_FLAGS to the kernel's own flags and Quarry's settings (quarry.h, first section).
+# Link with --gc-sections to leave out what the kernel does not call.
 QUARRY ?= .
 QUARRY_FLAGS ?= -O2
-QUARRY_NEEDS := -std=c11 -ffreestanding -fno-strict-aliasing -mno-red-zone -mgeneral-regs-only
+QUARRY_NEEDS := -std=c11 {' '.join(FLAGS)}
 
 quarry.o: $(QUARRY)/quarry.c $(QUARRY)/quarry.h
 \t$(CC) $(QUARRY_FLAGS) $(QUARRY_NEEDS) -c $< -o $@
@@ -261,10 +324,9 @@ quarry.o: $(QUARRY)/quarry.c $(QUARRY)/quarry.h
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    version = sys.argv[2] if len(sys.argv) > 2 else "unreleased"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "quarry.h").write_text(public_header(version))
-    (folder / "quarry.c").write_text(source(version))
+    (folder / "quarry.h").write_text(public_header())
+    (folder / "quarry.c").write_text(source())
     (folder / "quarry.mk").write_text(RULES)
 
 
