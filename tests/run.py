@@ -195,7 +195,9 @@ def jobs(options):
     if options.model and not options.filter:
         yield "models", run_program, (["sh", options.model, "build/model"],)
     if options.dist and not options.filter:
-        yield "one pair of files", run_program, (["sh", "tests/dist/check.sh", options.dist],)
+        guest = [options.object, options.settings] if options.object else []
+        yield "one pair of files", run_program, (["sh", "tests/dist/check.sh", options.dist] + guest,)
+        yield "a release", run_program, (["sh", "tests/dist/release.sh"],)
         yield "examples", run_program, (["sh", "tests/examples.sh", "build/examples", "short"],)
     if options.scaling and not options.filter:
         yield "scaling", run_program, ([options.scaling],)
@@ -246,7 +248,7 @@ def timed(work, name, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("image", "elf", "model", "scaling", "dist", "usb", "application"):
+    for name in ("image", "elf", "model", "scaling", "dist", "object", "settings", "usb", "application"):
         parser.add_argument(f"--{name}")
     for name in ("host", "asan", "tsan", "explore", "preload"):
         parser.add_argument(f"--{name}", action="append", default=[],

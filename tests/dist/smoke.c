@@ -40,6 +40,11 @@ int main(void)
                                        .region_count = 1,
                                        .direct_map = (uintptr_t)window,
                                        .cpus = 1};
+    char version[32];
+    snprintf(version, sizeof version, "%d.%d.%d", QUARRY_VERSION_MAJOR, QUARRY_VERSION_MINOR,
+             QUARRY_VERSION_PATCH);
+    if (strcmp(version, QUARRY_VERSION) != 0)
+        return fail("QUARRY_VERSION");
     if (setjmp(stopped) != 0)
         return fail(said);
     if (quarry_init(&setup) != QUARRY_OK || quarry_cpu_online(0) != QUARRY_OK)
