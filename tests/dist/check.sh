@@ -70,6 +70,7 @@ if [ $# -gt 1 ]; then
     result "the guest's quarry.o shows the public names" $?
     case $3 in
     *QUARRY_HARDEN=0*QUARRY_DEBUG=0*)
+        # shellcheck disable=SC2086 # the flags are meant to be split
         parts "$2" gcc $3
         result "a kernel that only allocates and frees contains no optional part: the guest's quarry.o" $?
         ;;

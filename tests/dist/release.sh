@@ -45,14 +45,15 @@ by_cmake() {
         cd "$work/cmake" && quiet cmake -G Ninja -B build && quiet cmake --build build && build/smoke
 }
 
+# shellcheck disable=SC2046,SC2086 # the flags are meant to be split
 by_pkg_config() {
     consumer pkg-config && unpack "$work/pkg-config/quarry" && cd "$work/pkg-config" &&
         export PKG_CONFIG_PATH="$work/pkg-config/quarry" &&
-        settings="-DQUARRY_ARCH_HEADER=\"$work/pkg-config/port.h\" -DQUARRY_HARDEN=1" &&
+        set -- "-DQUARRY_ARCH_HEADER=\"$work/pkg-config/port.h\"" -DQUARRY_HARDEN=1 &&
         [ "$(pkg-config --modversion quarry)" = "$version" ] &&
-        gcc $kernel $settings $(pkg-config --cflags quarry) $(pkg-config --variable=flags quarry) \
+        gcc $kernel "$@" $(pkg-config --cflags quarry) $(pkg-config --variable=flags quarry) \
             -c "$(pkg-config --variable=source quarry)" -o quarry.o &&
-        gcc -O2 $settings $(pkg-config --cflags quarry) smoke.c quarry.o -Wl,--gc-sections -o smoke && ./smoke
+        gcc -O2 "$@" $(pkg-config --cflags quarry) smoke.c quarry.o -Wl,--gc-sections -o smoke && ./smoke
 }
 
 # The release itself is a project too: a library for kernels with the port for x86-64.
@@ -98,7 +99,7 @@ result "the same sources give the same bytes" $?
 ! make dist DIST_FOLDER="$work/three" VERSION="9$version" > "$work/log" 2>&1 &&
     grep -q "is $version, not 9$version" "$work/log" && ! ls "$work/three"/*.gz 2>/dev/null
 result "another version is refused" $?
-unpack "$work/release" && ! grep -rn '@[A-Z_]*@' "$work/release" --include='*.[cht]*' --include='*.build' --include='*.mk' --include='*.pc'
+unpack "$work/release" && ! grep -ns '@[A-Z_]*@' "$work/release"/*
 result "no placeholder is left" $?
 
 for way in by_meson by_cmake by_pkg_config library_by_meson library_by_cmake library_by_make headers; do

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # SPDX-License-Identifier: MIT
 # Sourced by the scripts here: counts results. Call `summary` at the end.
 passed=0
