@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# release.sh: writes a release and uses it as a stranger does, from empty folders: by Meson, CMake,
+# release.sh: writes a release and uses it from empty folders, as a user does: by Meson, CMake,
 # pkg-config, make and C++. Ends with "N passed, N failed".
 set -u
 . tests/dist/result.sh

@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The consumers of a release say which setting they gave: it must be the same here. */
+#ifdef EXPECTED_HARDEN
+_Static_assert(QUARRY_HARDEN == EXPECTED_HARDEN, "the settings of the library reach its users");
+#endif
+
 /* Names that kernels have too, and that must not be the allocator's. */
 int panic, list_add, heap, frames, bitmap_set, page_map, spinlock_wait;
 
