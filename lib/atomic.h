@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Atomic operations, by the name of what they promise.
+ * Atomic operations. The name of each states its memory order.
  *
- * Every word that two CPUs may touch at once, and that no lock guards, is read and written
- * through this file and through lib/spinlock.h, nowhere else. So the places where CPUs meet can be
- * found by searching for `atomic_`, and a test build (QUARRY_EXPLORE) puts a scheduling point
- * before each: there a test decides which CPU goes on.
+ * Every word that two CPUs may access at the same time without a lock is read and written through
+ * this file or lib/spinlock.h, nowhere else. A search for `atomic_` finds all shared accesses. A
+ * test build (QUARRY_EXPLORE) puts a scheduling point before each access, where the test decides
+ * which CPU continues.
  *
- * Memory order is part of the name: `relaxed` orders nothing (counters, hints); `acquire` sees
- * all that the matching `release` published; the read-modify-write operations are acquire and
- * release both, which costs nothing on x86-64 and saves arguments elsewhere.
+ * `relaxed` orders nothing (counters, hints). `acquire` sees all that the matching `release`
+ * published. Read-modify-write operations are both acquire and release. This costs nothing on
+ * x86-64.
  *
- * They are macros over the compiler's builtins, for they serve integers of every width and
- * pointers alike.
+ * They are macros over the compiler's builtins because they take integers of every width and
+ * pointers.
  */
 #ifndef LIB_ATOMIC_H
 #define LIB_ATOMIC_H
@@ -22,7 +22,7 @@
 #include <quarry/config.h>
 
 #if QUARRY_EXPLORE
-/* Defined by the test: the CPU that calls is about to read, or perhaps to write, `word`. */
+/* Defined by the test: the calling CPU is about to read `word`, or, if `writes`, to write it. */
 void schedule_point(const volatile void *word, bool writes);
 #else
 #define schedule_point(word, writes) ((void)0)
@@ -37,7 +37,7 @@ void schedule_point(const volatile void *word, bool writes);
 #define atomic_store_release(word, value)                                                          \
     (schedule_point(word, true), __atomic_store_n((word), (value), __ATOMIC_RELEASE))
 
-/* Each returns the value that stood there before. */
+/* Each returns the old value. */
 #define atomic_exchange(word, value)                                                               \
     (schedule_point(word, true), __atomic_exchange_n((word), (value), __ATOMIC_ACQ_REL))
 #define atomic_fetch_add(word, value)                                                              \
@@ -50,8 +50,8 @@ void schedule_point(const volatile void *word, bool writes);
     (schedule_point(word, true), __atomic_fetch_and((word), (value), __ATOMIC_ACQ_REL))
 
 /*
- * Puts `desired` where `*expected` stands and returns true; where something else stands, returns
- * false and leaves that in `*expected`, ready for the next try.
+ * If the word equals `*expected`, stores `desired` and returns true. Otherwise stores the word's
+ * value in `*expected`, for the next attempt, and returns false.
  */
 #define atomic_compare_swap(word, expected, desired)                                               \
     (schedule_point(word, true), __atomic_compare_exchange_n((word), (expected), (desired), false, \

@@ -4,10 +4,11 @@
 
 #include "lib/bits.h"
 
-/* The words in which [first, first + count) has bits, and the bits that it has in one of them. */
+/* Iterates over the words that hold bits of [first, first + count). */
 #define for_each_word(index, first, count)                                                         \
     for (unsigned index = (first) / WORD_BITS; index * WORD_BITS < (first) + (count); index++)
 
+/* The bits of [first, first + count) in one of these words. */
 static inline uint64_t range_mask(unsigned index, unsigned first, unsigned count)
 {
     unsigned low = index * WORD_BITS;
@@ -60,7 +61,7 @@ unsigned bitmap_count_set(const struct bitmap *map)
     return count;
 }
 
-/* The first bit at `from` or after it that is set (or clear, with `flip` all ones). */
+/* The first set bit at or after `from`; the first clear bit if `flip` is all ones. */
 static unsigned next_bit(const struct bitmap *map, unsigned from, uint64_t flip)
 {
     if (from >= BITMAP_BITS)
@@ -81,8 +82,9 @@ struct bitmap_run bitmap_next_clear_run(const struct bitmap *map, unsigned from)
 }
 
 /*
- * Bit b of the result is set where bit b of `runs` and bit b + distance of `further` are: if those
- * mark where runs of m and n free bits begin, and distance is m, then runs of m + n begin here.
+ * Bit b of the result is set where bit b of `runs` and bit b + distance of `further` are set. If
+ * `runs` marks the starts of runs of m free bits, `further` those of n, and distance is m, then the
+ * result marks the starts of runs of m + n.
  */
 static struct bitmap join(const struct bitmap *runs, const struct bitmap *further,
                           unsigned distance)
@@ -108,9 +110,9 @@ static bool is_zero(const struct bitmap *map)
 }
 
 /*
- * By doubling: where runs of 1, 2, 4 ... free bits begin, until there is none; then the halves are
- * joined on as far as they go. At most 18 joins of eight words, however many runs there are. There
- * is a clear bit.
+ * Computes where runs of 1, 2, 4 ... free bits begin, until there is none, and then extends the
+ * longest by the shorter ones, largest first. At most 18 joins of eight words, whatever the number
+ * of runs. The bitmap has at least one clear bit.
  */
 static struct bitmap_run longest_by_doubling(const struct bitmap *map)
 {
@@ -136,7 +138,7 @@ static struct bitmap_run longest_by_doubling(const struct bitmap *map)
     return (struct bitmap_run){next_bit(&begins, 0, 0), length};
 }
 
-/* Few runs are walked through; where there are many, doubling is faster than the walk would be. */
+/* Walks over the runs if there are few; with many runs, doubling is faster. */
 struct bitmap_run bitmap_longest_clear_run(const struct bitmap *map)
 {
     enum { RUNS_WALKED = 24 };

@@ -2,12 +2,11 @@
 /*
  * Runs in a bitmap of 512 bits: the pages of an arena, the frames of a child.
  *
- * 512 bits are eight words, one cache line, and 2 MiB of 4 KiB pieces: the one size at which the
- * page heap and the frame allocator both think. A set bit means "taken". All work here is bounded
- * by the number of runs, at most 256, whatever the bitmap holds.
+ * 512 bits are eight words, one cache line, and stand for 2 MiB in units of 4 KiB. The page heap
+ * and the frame allocator both use this size. A set bit means "in use". The work of each function
+ * is bounded by the number of runs, at most 256.
  *
- * Nothing here is atomic: the owner holds a lock, or reads a line that others change and treats
- * the answer as a hint.
+ * Nothing here is atomic: the caller holds a lock, or treats the result as a hint.
  */
 #ifndef LIB_BITMAP_H
 #define LIB_BITMAP_H
@@ -38,15 +37,16 @@ bool bitmap_all_clear(const struct bitmap *map, unsigned first, unsigned count);
 
 unsigned bitmap_count_set(const struct bitmap *map);
 
-/* The first run of clear bits that begins at `from` or after it, cut at the bitmap's end. */
+/* The first run of clear bits at or after `from`. It ends at the end of the bitmap at the latest.
+ */
 struct bitmap_run bitmap_next_clear_run(const struct bitmap *map, unsigned from);
 
-/* The longest run of clear bits; the first of them where several are as long. */
+/* The longest run of clear bits; the first one if several have this length. */
 struct bitmap_run bitmap_longest_clear_run(const struct bitmap *map);
 
 /*
- * Best fit: the start of `count` clear bits, at a multiple of `align` (a power of two), inside the
- * shortest run that has room for them; BITMAP_BITS where there is none.
+ * Best fit: the start of `count` clear bits, at a multiple of `align` (a power of two), in the
+ * shortest run that holds them; BITMAP_BITS if there is none.
  */
 unsigned bitmap_best_fit(const struct bitmap *map, unsigned count, unsigned align);
 

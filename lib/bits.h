@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bits of one word, rounding, and the two branch hints. Nothing here has state.
+ * Bit operations on one word, rounding, and the two branch hints. No state.
  */
 #ifndef LIB_BITS_H
 #define LIB_BITS_H
@@ -27,8 +27,8 @@ static inline unsigned bits_highest(uint64_t word)
 }
 
 /*
- * How many bits are set. Written out, for x86-64 without its popcnt instruction would otherwise
- * call into the compiler's runtime library, which a kernel may not have.
+ * The number of set bits. Written out because __builtin_popcountll() calls the compiler's runtime
+ * library on x86-64 without the popcnt instruction, and a kernel may not have that library.
  */
 static inline unsigned bits_count(uint64_t word)
 {
@@ -49,7 +49,7 @@ static inline bool is_power_of_two(size_t value)
     return value != 0 && (value & (value - 1)) == 0;
 }
 
-/* `to` is a power of two. round_up() of a value within `to` of the type's end wraps to 0. */
+/* `to` is a power of two. round_up() wraps to 0 for a value less than `to` below 2^64. */
 static inline uint64_t round_up(uint64_t value, uint64_t to)
 {
     return (value + to - 1) & ~(to - 1);
@@ -60,7 +60,7 @@ static inline uint64_t round_down(uint64_t value, uint64_t to)
     return value & ~(to - 1);
 }
 
-/* ceil(value / by), without the overflow of the usual form. */
+/* value / by, rounded up. Does not overflow. */
 static inline uint64_t divide_up(uint64_t value, uint64_t by)
 {
     return value / by + (value % by != 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one way to stop; see check.h. */
+/* Stopping with a report; see check.h. */
 #include "lib/check.h"
 
 #include <quarry/port.h>
@@ -9,7 +9,7 @@
 
 #define REPORT_BYTES 4096
 
-/* The first to stop owns the buffer: a stack may be too short for it at such a time. */
+/* Owned by the first CPU that stops. Static, because the stack may be nearly full. */
 static char report[REPORT_BYTES];
 static size_t report_length;
 static bool stopping;

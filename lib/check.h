@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checks in two grades, and the one way to stop.
+ * Checks of two grades, and stopping with a report.
  *
- *   CHECK   always compiled in, never on the fast path. When it fails, memory is no longer
- *                  what Quarry believes; going on would spread the damage. So it stops, with a
- *                  report that says what, where and which object.
- *   ASSERT  in debug builds only (QUARRY_DEBUG): what Quarry promises to itself.
+ *   CHECK   always compiled in, never on the fast path. A failed check means that Quarry's data is
+ *           corrupted, and continuing would spread the damage. So it stops with a report that says
+ *           what is wrong, where, and with which object.
+ *   ASSERT  in debug builds only (QUARRY_DEBUG): internal invariants.
  *
- * The third grade, the *_verify() functions, walks whole structures with CHECK.
+ * The third grade is the *_verify() functions, which check whole structures with CHECK.
  *
- * A stop hands the finished text to quarry_port_panic(), which does not return.
+ * A stop passes the finished report to quarry_port_panic(), which does not return.
  */
 #ifndef LIB_CHECK_H
 #define LIB_CHECK_H
@@ -18,17 +18,17 @@
 
 #include "lib/bits.h"
 
-/* Stops with the text formatted as format.h says. Any context; does not return. */
+/* Stops with a report, formatted as in format.h. Any context; does not return. */
 _Noreturn void stop_with(const char *format, ...)
     __attribute__((__format__(__printf__, 1, 2), __cold__));
 
-/* The same for a report that is put together of parts: begin, add, stop. Whoever begins while
- * another report is being made stops at once. */
+/* The same for a report in several parts: begin, add, stop. If another report has begun already,
+ * report_begin() stops at once. */
 void report_begin(void);
 void report_add(const char *format, ...) __attribute__((__format__(__printf__, 1, 2), __cold__));
 _Noreturn void report_stop(void);
 
-/* Forgets that there was a stop: for quarry_init(), which starts everything afresh. */
+/* Resets the state of a stop, for quarry_init(). */
 void stop_forget(void);
 
 #define CHECK(condition, ...)                                                                      \

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The four functions that a compiler may call without being asked.
+ * The four functions that the compiler calls implicitly.
  *
- * GCC and clang expect memcpy, memmove, memset and memcmp even of a freestanding program, for a
- * structure assignment, say. They are defined here for the bare-metal build alone; a hosted build
- * has its libc's. In the linked allocator object they are local, so they meet no kernel's own.
+ * GCC and clang require memcpy, memmove, memset and memcmp even in a freestanding program, for
+ * example for a structure assignment. This file is for the bare-metal build only; a hosted build
+ * has those of its libc. In the linked allocator object they are local, so they do not conflict
+ * with the kernel's.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +29,7 @@ void *memmove(void *to, const void *from, size_t bytes)
         quarry_port_copy(to, from, bytes);
         return to;
     }
-    /* `to` lies inside `from`: last byte first. */
+    /* `to` begins inside the source: copy the last byte first. */
     volatile unsigned char *target = to;
     const unsigned char *source = from;
     while (bytes-- > 0)

@@ -8,13 +8,13 @@
 /* Which requests fail, of those that are counted. */
 struct plan {
     unsigned first;
-    unsigned count;  /* 0: no such range */
-    unsigned every;  /* 0: not so */
-    unsigned one_in; /* 0: not at random */
+    unsigned count;  /* 0: no range */
+    unsigned every;  /* 0: not periodic */
+    unsigned one_in; /* 0: not random */
     unsigned seed;
 };
 
-/* Written by the test while no other CPU is inside Quarry. */
+/* Written by the test while no other CPU is in Quarry. */
 static struct plan plan;
 static unsigned armed_sites; /* atomic; written after the plan */
 static unsigned requests;    /* atomic */
@@ -47,8 +47,8 @@ unsigned fault_disarm(void)
     return atomic_load_relaxed(&requests);
 }
 
-/* Follows from the request's number alone, whatever CPU makes it. */
-static bool is_unlucky(unsigned number)
+/* Depends only on the request's number, not on the CPU. */
+static bool fails_randomly(unsigned number)
 {
     struct random random = random_seeded((uint64_t)plan.seed << 32 | number);
     return random_below(&random, plan.one_in) == 0;
@@ -62,6 +62,6 @@ bool fault_requested(enum fault_site site)
     if (plan.every != 0)
         return number % plan.every == 0;
     if (plan.one_in != 0)
-        return is_unlucky(number);
+        return fails_randomly(number);
     return number >= plan.first && number - plan.first < plan.count;
 }

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Where the text goes, and what is still free there. Invariant: at + 1 <= capacity. */
+/* The output buffer. Invariant: at + 1 <= capacity. */
 struct sink {
     char *text;
     size_t at;
@@ -17,8 +17,8 @@ struct conversion {
     bool zeros;
     bool prefix; /* 0x before hexadecimal digits */
     size_t width;
-    size_t precision; /* SIZE_MAX: none given */
-    unsigned longs;   /* how many of l, or 2 for z */
+    size_t precision; /* SIZE_MAX: none */
+    unsigned longs;   /* number of l; z counts as 2 */
 };
 
 static void put(struct sink *sink, char c)
@@ -29,7 +29,7 @@ static void put(struct sink *sink, char c)
 
 static void put_repeated(struct sink *sink, char c, size_t count)
 {
-    /* No more than fit: a width may be absurd. */
+    /* Stop at the end of the buffer: the width may be very large. */
     for (size_t i = 0; i < count && sink->at + 1 < sink->capacity; i++)
         put(sink, c);
 }
@@ -79,7 +79,7 @@ static void put_number(struct sink *sink, const struct conversion *how, uint64_t
     put_padded(sink, how, text, length, negative);
 }
 
-/* The prefix stands outside the width; nothing of ours asks for both. */
+/* The prefix does not count into the width. No caller uses both. */
 static void put_unsigned(struct sink *sink, const struct conversion *how, char letter,
                          uint64_t value)
 {
@@ -106,7 +106,7 @@ static size_t read_number(const char **at)
     return number;
 }
 
-/* `*at` stands behind the percent sign; leaves it on the conversion's letter. */
+/* `*at` points behind the percent sign; on return, at the conversion's letter. */
 static struct conversion read_conversion(const char **at, va_list *arguments)
 {
     struct conversion how = {.precision = SIZE_MAX};
@@ -159,7 +159,7 @@ static void convert(struct sink *sink, char letter, struct conversion *how, va_l
     case 'p':
         put_pointer(sink, (uintptr_t)va_arg(*arguments, void *));
         break;
-    default: /* a percent sign, or a letter that is not ours: show it */
+    default: /* a percent sign or an unknown letter: print it */
         put(sink, letter);
         break;
     }
@@ -168,7 +168,7 @@ static void convert(struct sink *sink, char letter, struct conversion *how, va_l
 size_t format_text_list(char *text, size_t capacity_bytes, const char *format, va_list arguments)
 {
     struct sink sink = {.text = text, .capacity = capacity_bytes};
-    va_list list; /* a copy, for a va_list parameter may be an array, which has no address */
+    va_list list; /* a copy, because a va_list parameter may be an array type and decay */
     va_copy(list, arguments);
     for (const char *at = format; *at != 0; at++) {
         if (*at != '%') {

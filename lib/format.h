@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text from values, into a buffer of fixed size: the printf family's little cousin.
+ * Formatted text into a buffer of fixed size: a small subset of snprintf().
  *
- * Understood: %s %c %d %u %x %X %p %%, the flags 0, - and #, a width or `*`,
- * and the lengths l, ll and z. Nothing else: no floats, no precision but for strings (%.10s). It
- * cannot fail: what does not fit is cut, and the text always ends with a 0. Any context.
+ * Supported: %s %c %d %u %x %X %p %%, the flags 0, - and #, a width or `*`, the lengths l, ll and
+ * z, and a precision for strings (%.10s). No floating point. It cannot fail: text that does not fit
+ * is cut, and the result always ends with a 0. Any context.
  */
 #ifndef LIB_FORMAT_H
 #define LIB_FORMAT_H
@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether two texts are the same. */
+/* Whether two texts are equal. */
 static inline bool text_equals(const char *left, const char *right)
 {
     while (*left != 0 && *left == *right)
@@ -21,8 +21,7 @@ static inline bool text_equals(const char *left, const char *right)
     return *left == *right;
 }
 
-/* Returns the length written, without the final 0: always less than `capacity_bytes` (1 or more).
- */
+/* Returns the length of the text without the final 0. `capacity_bytes` is 1 or more. */
 size_t format_text(char *text, size_t capacity_bytes, const char *format, ...)
     __attribute__((__format__(__printf__, 3, 4)));
 size_t format_text_list(char *text, size_t capacity_bytes, const char *format, va_list arguments)

@@ -2,8 +2,8 @@
 /*
  * Doubly linked, circular, intrusive lists.
  *
- * The head is a node like any other, so insertion and removal have no special case. A node that is
- * on no list points at itself; list_remove() leaves it so, and removing it twice does nothing.
+ * The head is an ordinary node, so insertion and removal have no special cases. A node outside any
+ * list points at itself. list_remove() restores this state, so removing a node twice does nothing.
  */
 #ifndef LIB_LIST_H
 #define LIB_LIST_H
@@ -55,7 +55,7 @@ static inline void list_remove(struct list *node)
     list_init(node);
 }
 
-/* The body may not remove the node that it looks at. */
+/* The body must not remove the current node. */
 #define list_for_each(node, head)                                                                  \
     for (struct list *node = (head)->next; node != (head); node = node->next)
 

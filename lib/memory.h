@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copying and clearing, under names that collide with nobody's libc.
- *
- * How it is best done is the port's to know (quarry/port.h).
+ * Copying and clearing, under names that do not collide with a libc. The port implements them
+ * (quarry/port.h).
  */
 #ifndef LIB_MEMORY_H
 #define LIB_MEMORY_H

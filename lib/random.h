@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small pseudo-random generator (xorshift64*, Vigna 2016): seeded, repeatable, not for secrets.
+ * A small pseudo-random generator (xorshift64*, Vigna 2016): seeded, repeatable, not secure.
  */
 #ifndef LIB_RANDOM_H
 #define LIB_RANDOM_H
@@ -13,7 +13,7 @@ struct random {
 
 static inline struct random random_seeded(uint64_t seed)
 {
-    /* Spread neighbouring seeds apart; the constant is 2^64 divided by the golden ratio. */
+    /* Spreads neighbouring seeds; the constant is 2^64 divided by the golden ratio. */
     uint64_t state = (seed + 1) * 0x9e3779b97f4a7c15u;
     return (struct random){.state = state != 0 ? state : 1};
 }

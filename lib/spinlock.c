@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Spin locks: waiting, and the order of ranks; see spinlock.h. */
+/* Spin locks: waiting, and the check of ranks; see spinlock.h. */
 #include "lib/spinlock.h"
 
 #include "lib/check.h"
@@ -11,8 +11,8 @@ void spinlock_wait(const struct spinlock *lock)
 }
 
 /*
- * The ranks that each CPU holds, a bit each. Written only by that CPU, with interrupts off; each
- * on a cache line of its own would be faster, but this is for debug builds.
+ * The ranks that each CPU holds, one bit each. Written only by that CPU, with interrupts off. Not
+ * on separate cache lines: this is for debug builds.
  */
 static uint16_t held_ranks[QUARRY_CPUS_MAX];
 

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spin locks that keep this CPU's interrupts off while they are held.
+ * Spin locks. Interrupts of this CPU are masked while it holds one.
  *
- * An interrupt handler may allocate, so a lock that it may want must never be held by the code
- * that it interrupted: taking a lock masks interrupts, letting go restores them. An NMI cannot be
- * masked, so no function that an NMI handler may call takes a lock.
+ * An interrupt handler may allocate. If it interrupted code that holds a lock it needs, it would
+ * wait forever. So acquiring a lock masks interrupts, and releasing it restores them. An NMI cannot
+ * be masked, so no function that an NMI handler may call takes a lock.
  *
- * Test, test-and-set: waiters read a shared copy of the line until it looks free. No queue: holds
- * are tens of instructions, and on a virtual machine the next in a queue may be a CPU that is not
- * running, for which all behind it would wait.
+ * Test and test-and-set: waiters read a shared copy of the cache line until the lock is free. There
+ * is no queue. Locks are held for tens of instructions, and on a virtual machine the next CPU in a
+ * queue may not be running, and all CPUs behind it would wait.
  *
- * Ranks (debug builds): a CPU may take a lock only of a higher rank than all that it holds, so no
- * two CPUs can wait for each other in a circle. The order follows the way down an allocation.
+ * Ranks (debug builds): a CPU acquires a lock only if its rank is higher than that of every lock it
+ * holds. So CPUs cannot wait for each other in a circle. The ranks increase from the upper layers
+ * to the lower ones.
  */
 #ifndef LIB_SPINLOCK_H
 #define LIB_SPINLOCK_H
@@ -30,8 +31,8 @@ enum lock_rank {
     LOCK_RANK_CPUS,      /* CPUs going online and offline */
     LOCK_RANK_CACHE_CREATE,
     LOCK_RANK_GUARD_PAGES,
-    LOCK_RANK_TRANSFER_CACHE, /* one per size class; never two at once */
-    LOCK_RANK_CENTRAL_LIST,   /* one per size class; never two at once */
+    LOCK_RANK_TRANSFER_CACHE, /* one per cache id; a CPU holds at most one */
+    LOCK_RANK_CENTRAL_LIST,   /* one per cache id; a CPU holds at most one */
     LOCK_RANK_PAGE_HEAP,
     LOCK_RANK_METADATA_POOL,
     LOCK_RANK_FRAME_SEARCH,
@@ -42,7 +43,7 @@ enum lock_rank {
 
 struct spinlock {
     bool held;
-    uint8_t rank; /* an enum lock_rank; written once, before use */
+    uint8_t rank; /* an enum lock_rank, set before use */
 };
 
 typedef uintptr_t irq_state;
@@ -53,17 +54,17 @@ static inline void spinlock_init(struct spinlock *lock, enum lock_rank rank)
     lock->rank = (uint8_t)rank;
 }
 
-/* Waits without taking; out of line, for contention is rare. */
+/* Waits until the lock looks free. Out of line: contention is rare. */
 void spinlock_wait(const struct spinlock *lock);
 
-/* Debug builds: the rank order, per CPU. */
+/* Debug builds: record and check the ranks that this CPU holds. */
 void spinlock_rank_push(const struct spinlock *lock);
 void spinlock_rank_pop(const struct spinlock *lock);
 
-/* Forgets what this CPU holds: for quarry_init(), which makes all locks anew. */
+/* Clears this CPU's ranks, for quarry_init(), which initialises all locks. */
 void spinlock_rank_forget(void);
 
-/* Returns what spinlock_release() must give back. Not in an NMI handler. */
+/* Returns the state for spinlock_release(). Not in an NMI handler. */
 static inline irq_state spinlock_acquire(struct spinlock *lock)
 {
     irq_state irq = quarry_port_irq_save();

@@ -27,13 +27,13 @@ uintptr_t host_direct_map(void)
 {
     static uintptr_t direct_map;
     if (direct_map == 0) {
-        void *window = mmap(NULL, HOST_WINDOW_BYTES + GIB, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (window == MAP_FAILED) {
-            perror("quarry: no address space for the host's window");
+        void *mapping = mmap(NULL, HOST_WINDOW_BYTES + GIB, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (mapping == MAP_FAILED) {
+            perror("quarry: no address space for the memory under test");
             exit(1);
         }
-        direct_map = ((uintptr_t)window + GIB - 1) & ~(GIB - 1);
+        direct_map = ((uintptr_t)mapping + GIB - 1) & ~(GIB - 1);
     }
     return direct_map;
 }
@@ -46,7 +46,7 @@ uintptr_t host_direct_map(void)
 
 static void (*fault_handler)(const void *address, bool write, const void *instruction);
 
-/* Of the thread that faulted, on its way out of the signal handler. */
+/* Set by the signal handler, read by after_fault() on the same thread. */
 static __thread struct fault {
     const void *address;
     const void *instruction;
@@ -56,7 +56,7 @@ static __thread struct fault {
 static void protect(void *from, size_t bytes, int access)
 {
     if (mprotect(from, bytes, access) != 0) {
-        perror("quarry: a page's access cannot be changed");
+        perror("quarry: cannot change the access of a page");
         exit(1);
     }
 }
@@ -71,7 +71,7 @@ void host_restore_access(void)
     protect((void *)host_direct_map(), HOST_WINDOW_BYTES, PROT_READ | PROT_WRITE);
 }
 
-/* Runs where the fault was, and not in a signal handler, which must not be left by a long jump. */
+/* Runs on the stack of the faulting code: a signal handler must not be left by a long jump. */
 static void after_fault(void)
 {
     fault_handler(fault.address, fault.write, fault.instruction);
@@ -90,7 +90,7 @@ static void on_segment_violation(int number, siginfo_t *info, void *data)
         .write = registers[REG_ERR] & PAGE_FAULT_WRITE,
     };
     registers[REG_RIP] = (greg_t)after_fault;
-    /* As if it had been called: the return address would stand at the top. */
+    /* The stack is aligned as after a call, which has pushed a return address. */
     registers[REG_RSP] = ((registers[REG_RSP] - RED_ZONE_BYTES) & ~(greg_t)15) - 8;
 }
 
@@ -130,7 +130,7 @@ void host_run_cpus(unsigned cpus, void (*work)(void *argument), void *argument)
     for (unsigned i = 1; i < cpus; i++) {
         list[i] = (struct host_cpu){i, work, argument};
         if (pthread_create(&threads[i], NULL, cpu_main, &list[i]) != 0) {
-            perror("quarry: no thread for a CPU");
+            perror("quarry: cannot create a thread for a CPU");
             exit(1);
         }
     }
@@ -151,7 +151,7 @@ void linux_pause(void)
     if (pause_handler != NULL)
         pause_handler();
     else
-        sched_yield(); /* the CPU waited for may be a thread that is not running */
+        sched_yield(); /* the thread that this CPU waits for may be preempted */
 }
 
 void host_on_panic(void (*handler)(const char *report))

@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inline half of the port (see quarry/port.h) for Linux: a thread plays a CPU.
+ * The inline half of the port (see quarry/port.h) for tests on Linux: a thread serves as a CPU.
  *
- * A thread is never interrupted here, so masking interrupts only counts, which lets tests see that
- * every masking is undone.
+ * A thread is never interrupted here, so masking interrupts only counts. Tests check by the count
+ * that every masking is undone.
  */
 #ifndef QUARRY_ARCH_H
 #define QUARRY_ARCH_H
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include <quarry/port.h>
 
-/* Above the highest number of a CPU. */
+/* CPU numbers are 0 to LINUX_CPUS - 1. */
 #define LINUX_CPUS 64
 
 struct linux_cpu {
-    struct quarry_cpu *block; /* linux_blocks[number].cpu: it outlives the thread */
+    struct quarry_cpu *block; /* linux_blocks[number].cpu, which outlives the thread */
     unsigned number;
     uintptr_t irq_depth; /* maskings not yet undone */
 };
 
-/* On cache lines of its own, as a kernel's data of one CPU are. */
+/* On separate cache lines, like a kernel's per-CPU data. */
 struct linux_block {
     struct quarry_cpu cpu;
 } __attribute__((__aligned__(64)));
 
 extern struct linux_block linux_blocks[LINUX_CPUS];
-extern __thread struct linux_cpu linux_cpu; /* CPU 0 at first */
+extern __thread struct linux_cpu linux_cpu; /* begins as CPU 0 */
 
 static inline uintptr_t quarry_port_irq_save(void)
 {
@@ -41,7 +40,7 @@ static inline void quarry_port_irq_restore(uintptr_t depth)
     linux_cpu.irq_depth = depth;
 }
 
-/* Out of line: what it does is the host's to change (host_on_pause()). */
+/* Out of line: host_on_pause() changes what it does. */
 void linux_pause(void);
 
 static inline void quarry_port_pause(void)
@@ -59,21 +58,7 @@ static inline struct quarry_cpu *quarry_port_cpu(void)
     return linux_cpu.block;
 }
 
-static inline void quarry_port_copy(void *to, const void *from, size_t bytes)
-{
-    memcpy(to, from, bytes);
-}
-
-static inline void quarry_port_fill(void *at, unsigned char value, size_t bytes)
-{
-    memset(at, value, bytes);
-}
-
-static inline void quarry_port_clear(void *at, size_t bytes)
-{
-    memset(at, 0, bytes);
-}
-
 #include "arch/generic/masked.h"
+#include "arch/generic/memory.h"
 
 #endif

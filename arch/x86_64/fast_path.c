@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The restartable fast path: allocation and freeing without a masked interrupt, a lock or an atomic
- * instruction.
+ * The restartable fast path: allocation and freeing without masking interrupts, locks or atomic
+ * instructions.
  *
- * Push and pop work on this CPU's stacks (mm/objects/cpu_cache.h), which they find behind GS. Each
- * is a few loads, and for a push a store that nobody looks at yet, and then one instruction that
- * commits: it moves the stack's top, in memory, by one place. Whoever interrupts the CPU before
- * that instruction finds the stack whole, and may push and pop himself, drain the cache, or move
- * the thread to another CPU. What was loaded is stale then; so the interrupt's entry, which sees by
- * the saved instruction pointer where the CPU was, sends it back to the sequence's beginning
- * (quarry_irq_enter()). All that a sequence starts from is still in its registers: it writes none
- * of them.
+ * Push and pop work on this CPU's magazines (mm/objects/cpu_cache.h), which they find through GS.
+ * A sequence is a few loads, for a push one store above the magazine's top, and one instruction
+ * that commits: it moves the magazine's top, in memory, by one place. Code that interrupts the CPU
+ * before the commit finds a consistent magazine. It may push and pop, drain the cache, or move the
+ * thread to another CPU. The values loaded before the interrupt are stale then. So the interrupt
+ * entry calls quarry_irq_enter(), which compares the saved instruction pointer with the sequences
+ * and sends an interrupted sequence back to its first instruction. A sequence does not write the
+ * registers that hold its inputs, so it can start again.
  *
- *      saved instruction pointer        the CPU goes on at
- *      first instruction                there: nothing was done yet
+ *      saved instruction pointer        the CPU continues at
+ *      first instruction                the same instruction: nothing was done yet
  *      any other up to the commit       the first instruction
- *      behind the commit                there: it is done
+ *      after the commit                 the same instruction: the operation is complete
  *
- * The commit is one instruction that reads and writes memory. On one CPU it cannot be divided, and
- * no other CPU ever writes this stack, so it needs no lock prefix.
+ * The commit is one instruction that reads and writes memory. An interrupt cannot divide it, and no
+ * other CPU writes this magazine, so it needs no lock prefix.
  *
- * A page fault or an NMI in the middle is an interrupt like any other. Interrupts that arrive in
- * user mode never meet these addresses.
+ * A page fault or an NMI in a sequence is handled like an interrupt. An interrupt from user mode
+ * never has a saved instruction pointer in this range.
  *
- * Instructions, with call and return: quarry_alloc() 13, quarry_free() 14, and a miss is told by
- * the test that the way needs anyway.
+ * Instructions, with call and return: quarry_alloc() 13, quarry_free() 14. The test for a miss is
+ * included: the sentinel always misses, so requests of cache id 0 need no test of their own.
  *
- * Source: restartable sequences are Bershad, Redell and Ellis, "Fast mutual exclusion for
- * uniprocessors" (ASPLOS 1992); per-CPU caches on them, TCMalloc and Linux's rseq(2).
+ * On a miss the sequences jump to the C functions of mm/api and mm/frames. This is the one place
+ * where the port depends on code above it; see docs/decisions/014-circles-that-stay.md.
+ *
+ * Source: Bershad, Redell and Ellis, "Fast mutual exclusion for uniprocessors" (ASPLOS 1992), for
+ * restartable sequences; TCMalloc and Linux's rseq(2), for per-CPU caches built on them.
  */
 #include <quarry_arch.h>
 
@@ -38,16 +41,16 @@
 
 #define TEXT QUARRY_ARCH_TEXT
 
-#define ZEROED_AT_ONCE 128 /* bytes: beyond, the string instructions' start-up does not matter */
+#define ZEROED_AT_ONCE 128 /* bytes; above this size the start-up cost of rep stosq is small */
 
-_Static_assert(offsetof(struct quarry_cpu, top) == 0, "the stacks' tops begin the block");
+_Static_assert(offsetof(struct quarry_cpu, top) == 0, "the tops of the magazines come first");
 
-/* One stack's top, for the number in a register; a field of the page map. */
+/* The top of the magazine whose number is in a register; a field of the page map. */
 #define TOP(number) "%gs:" TEXT(QUARRY_GS_BLOCK) "(,%" number ",8)"
 #define FRAME_TOP "%gs:" TEXT(QUARRY_GS_BLOCK) "+8*" TEXT(LAYOUT_FRAME_MAGAZINE)
 #define MAP(field) "page_map+" TEXT(LAYOUT_MAP_##field) "(%rip)"
 
-/* A function of the allocator's own, or of its API. */
+/* The head of a function. */
 #define FUNCTION(name) ".globl " name "\n.type " name ", @function\n" name ":\n"
 
 /* clang-format off */
@@ -116,7 +119,7 @@ __asm__(
     "2:     movq    (%rsp), %rdx\n" /* the caller */
     "       jmp     heap_free_slow\n"
 
-    /* void *quarry_zeroed(size_t bytes): the same, then as many of 16 stores as it has words */
+    /* void *quarry_zeroed(size_t bytes): the same; then a jump into 16 stores, one for each word */
     ".balign 64\n"
     FUNCTION("quarry_zeroed")
     "       cmpq    $" TEXT(ZEROED_AT_ONCE) ", %rdi\n"
@@ -160,13 +163,13 @@ __asm__(
     "       subq    $8, " FRAME_TOP "\n"
     "       ret\n"
 
-    /* void quarry_frame_free(uint64_t physical, unsigned order): only what may be a frame enters */
+    /* void quarry_frame_free(uint64_t physical, unsigned order): misaligned or too high is slow */
     ".balign 64\n"
     FUNCTION("quarry_frame_free")
     "       testl   %esi, %esi\n"
     "       jne     frame_free_slow\n"
     "       movq    %rdi, %rax\n"
-    "       rorq    $" TEXT(LAYOUT_PAGE_SHIFT) ", %rax\n" /* what is unaligned is huge now */
+    "       rorq    $" TEXT(LAYOUT_PAGE_SHIFT) ", %rax\n" /* a misaligned address becomes huge */
     "       decq    %rax\n"
     "       cmpq    frames+" TEXT(LAYOUT_FRAMES_LAST) "(%rip), %rax\n"
     "       jae     frame_free_slow\n"
@@ -182,7 +185,7 @@ __asm__(
     "       ret\n"
 #endif
 
-    /* void *quarry_port_pop(size_t stack) */
+    /* void *quarry_port_pop(size_t magazine) */
     ".balign 64\n"
     FUNCTION("quarry_port_pop")
     "pop_first:\n"
@@ -194,7 +197,7 @@ __asm__(
     "       subq    $8, " TOP("rdi") "\n"
     "1:     ret\n"
 
-    /* bool quarry_port_push(size_t stack, void *object) */
+    /* bool quarry_port_push(size_t magazine, void *object) */
     ".balign 64\n"
     FUNCTION("quarry_port_push")
     "push_first:\n"
@@ -211,7 +214,7 @@ __asm__(
     ".popsection\n");
 /* clang-format on */
 
-/* From behind `first` to `commit`, both included: to be done again. */
+/* A CPU interrupted after `first`, up to and including `commit`, continues at `first`. */
 struct sequence {
     const char *first;
     const char *commit;
@@ -223,7 +226,7 @@ extern const char frame_alloc_first[], frame_alloc_commit[];
 extern const char frame_free_first[], frame_free_commit[];
 extern const char pop_first[], pop_commit[], push_first[], push_commit[];
 
-/* Out of line: what quarry_irq_enter() found among these functions, but perhaps in no sequence. */
+/* Out of line, for a saved instruction pointer inside this code, perhaps in no sequence. */
 __attribute__((__noinline__, __cold__)) void quarry_restart(uintptr_t *instruction)
 {
     const struct sequence sequences[] = {

@@ -2,12 +2,12 @@
 /*
  * The inline half of the port (see quarry/port.h) for x86-64 kernels.
  *
- * It expects three fields in the block that GS points at, on each CPU: the block's own address, the
- * CPU's number, and Quarry's struct quarry_cpu. Their places in the block are the kernel's choice.
+ * GS points at a block of each CPU with three fields: the block's own address, the CPU's number,
+ * and Quarry's struct quarry_cpu. The kernel chooses their offsets in the block.
  *
- * Two forms of the fast path. By default it is restartable (fast_path.c), and the kernel calls
- * quarry_irq_enter() first thing at the entry of each interrupt, exception and NMI. A kernel that
- * cannot do so builds with -DQUARRY_MASKED=1: then interrupts are masked instead.
+ * The fast path has two forms. The default form is restartable (fast_path.c): the kernel calls
+ * quarry_irq_enter() first at the entry of each interrupt, exception and NMI. A kernel that cannot
+ * do this builds with -DQUARRY_MASKED=1. Then push and pop mask interrupts.
  */
 #ifndef QUARRY_ARCH_H
 #define QUARRY_ARCH_H
@@ -18,7 +18,7 @@
 
 #include <quarry/port.h>
 
-/* Bytes from the GS base to each field: uintptr_t, uint32_t, struct quarry_cpu. */
+/* Byte offsets from the GS base of each field: uintptr_t, uint32_t, struct quarry_cpu. */
 #ifndef QUARRY_GS_SELF
 #define QUARRY_GS_SELF 0
 #endif
@@ -67,7 +67,7 @@ static inline struct quarry_cpu *quarry_port_cpu(void)
     return (struct quarry_cpu *)(self + QUARRY_GS_BLOCK);
 }
 
-/* Word by word as far as that goes: objects, stacks and tables are whole words. */
+/* Whole words first: objects, magazines and tables are multiples of 8 bytes. */
 static inline void quarry_port_copy(void *to, const void *from, size_t bytes)
 {
     size_t words = bytes / 8;
@@ -92,7 +92,10 @@ static inline void quarry_port_clear(void *at, size_t bytes)
     quarry_port_fill(at, 0, bytes);
 }
 
-/* ---- the fast path; theory in fast_path.c ---- */
+/* Not the ones of arch/generic/memory.h. */
+#define QUARRY_PORT_HAS_MEMORY 1
+
+/* ---- the fast path, explained in fast_path.c ---- */
 
 #if QUARRY_MASKED
 
@@ -105,23 +108,23 @@ static inline void quarry_irq_enter(uintptr_t *instruction)
 
 #else
 
-/* quarry_alloc() and quarry_free() as well are the port's, except in hardened builds. */
+/* The port defines quarry_alloc() and quarry_free() too, except in hardened builds. */
 #define QUARRY_PORT_HAS_FAST_PATH 1
 
-void *quarry_port_pop(size_t stack);
-bool quarry_port_push(size_t stack, void *object);
+void *quarry_port_pop(size_t magazine);
+bool quarry_port_push(size_t magazine, void *object);
 
-/* The code in which an interrupted instruction is sent back; only addresses are taken. */
+/* The code that contains the restartable sequences; only the addresses are used. */
 extern const char quarry_restart_begin[] __attribute__((__visibility__("hidden")));
 extern const char quarry_restart_end[] __attribute__((__visibility__("hidden")));
 
 void quarry_restart(uintptr_t *instruction);
 
 /*
- * To be called at the entry of each interrupt, exception and NMI that came while kernel code ran,
- * before anything else can allocate or free, on the CPU that was interrupted. `instruction` is the
- * saved instruction pointer, where the CPU will go on. Any context. Costs a subtraction and a
- * compare where nothing is to be done, which is nearly always.
+ * Call this at the entry of each interrupt, exception and NMI that interrupts kernel code, on the
+ * interrupted CPU, before anything else can allocate or free. `instruction` is the saved
+ * instruction pointer, at which the CPU will continue. Any context. The common case, with nothing
+ * to restart, costs a subtraction and a compare.
  */
 static inline void quarry_irq_enter(uintptr_t *instruction)
 {
