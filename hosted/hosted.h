@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Quarry as the malloc of Linux programs: what its files share.
+ * Quarry as the malloc of Linux programs: declarations that its files share.
  *
- *     malloc.c       the family of functions that programs call
- *     threads.c      threads that come and go, and forks
- *     sharing.c      threads beyond those that have a cache: the machine's CPUs
- *     restartable.c  the sequences by which they pop and push
- *     window.c       the address space that plays physical memory, and the stop
+ *     malloc.c       the functions that programs call
+ *     sizes.c        sizes and cache ids
+ *     threads.c      start and end of threads, and forks
+ *     sharing.c      threads without a cache of their own use the caches of the machine's CPUs
+ *     restartable.c  the restartable sequences by which they pop and push
+ *     memory.c       the address space that serves as physical memory, and the stop
  */
 #ifndef HOSTED_HOSTED_H
 #define HOSTED_HOSTED_H
@@ -18,9 +19,10 @@
 #define SLOW __attribute__((__noinline__, __cold__))
 
 /*
- * Quarry's CPUs here: 0 is nobody's; then threads that have a cache of their own, so many where
- * further ones can share the machine's CPUs' caches, or up to HOSTED_THREADS_MAX where they cannot;
- * then those CPUs. A thread's own cache is faster, and each holds up to 2 MiB.
+ * Quarry's CPU numbers: 0 belongs to no thread. Then threads with a cache of their own: up to
+ * HOSTED_THREAD_CACHES if further threads can share the caches of the machine's CPUs, up to
+ * HOSTED_THREADS_MAX if not. Then the machine's CPUs. A thread's own cache is faster, but holds up
+ * to 2 MiB.
  */
 #ifndef HOSTED_THREAD_CACHES
 #define HOSTED_THREAD_CACHES 32
@@ -30,41 +32,39 @@
 
 _Static_assert(HOSTED_THREAD_CACHES >= 0 && HOSTED_THREAD_CACHES <= HOSTED_THREADS_MAX, "numbers");
 
-/* The window, mapped by the first who asks; its start, physical address 0. */
-uintptr_t hosted_window(void);
+/* The start of the address space that serves as physical memory: physical address 0. The first call
+ * maps it. */
+uintptr_t hosted_direct_map(void);
 
-/* Gives Linux what it holds, for as long as nobody writes to it. */
+/* Returns the memory to Linux until the next write to it. */
 void hosted_memory_idle(void *start, size_t bytes);
 
-#define HOSTED_WINDOW_BYTES ((size_t)64 << 30)
+#define HOSTED_MEMORY_BYTES ((size_t)64 << 30)
 
-/* Memory begins where the frame allocator does not spare it for old devices. */
+/* The frame allocator saves the first 64 MiB for devices; memory begins above. */
 #define HOSTED_FIRST_BYTE ((uint64_t)64 << 20)
 
-/* Around all of Quarry's functions, but for pop and push: the thread is one of Quarry's in between,
- * and Quarry is ready. */
+/* Called before and after every function of Quarry except pop and push. Between the two calls
+ * Quarry is initialised and the thread has a state other than HOSTED_NEW. */
 void hosted_enter(void);
 void hosted_leave(void);
 
 /* ---- sharing ---- */
 
-/* How many CPUs of the machine can be shared; 0: sequences do not restart here. */
+/* The number of the machine's CPUs; 0 if Linux does not restart sequences. */
 unsigned sharing_count(void);
 
-/* Once Quarry is ready: the CPUs' stacks, all at `door`, are Quarry's CPUs from `first_number` on.
- */
-void sharing_begin(unsigned first_number, void **door);
+/* After quarry_init(): the machine's CPUs become Quarry's CPUs from `first_number` on. All their
+ * magazines are set to `sentinel`. */
+void sharing_begin(unsigned first_number, void **sentinel);
 
 /* Whether this thread can share. */
 bool sharing_works(void);
 
-/* Sees to it that the CPU which runs this has a cache. */
+/* Brings the cache of the current CPU online if it is not. */
 void sharing_enter(void);
 
-/* Waits until no thread has a CPU claimed; hosted_forking is set. */
+/* Waits until no thread claims a CPU. hosted_forking is set. */
 void sharing_wait_for_all(void);
-
-/* The table of malloc() for sizes up to SIZE_CLASS_LOOKUP_BYTES_MAX. */
-void hosted_fill_classes(void);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The malloc family, over Quarry's API.
+ * The malloc family on top of Quarry's API.
  *
- * What programs expect beyond that: objects of more than 8 bytes are aligned to 16; errno says
- * that memory is gone; a pointer that is not ours, from before this library was loaded, may be
- * freed and is then left alone. Anything else that is wrong stops the program with a report.
+ * Programs expect more than the API guarantees: objects of more than 8 bytes are aligned to 16;
+ * errno is ENOMEM when memory is exhausted; free() ignores a pointer from before this library was
+ * loaded. All other misuse stops the program with a report.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -12,14 +12,13 @@
 #include <string.h>
 
 #include "hosted/hosted.h"
+#include "hosted/sizes.h"
 #include "mm/api/heap.h"
 #include "mm/pages/span.h"
 
 #define EXPORT __attribute__((__visibility__("default")))
 
-#define ALIGNMENT 16u /* of what is larger than a word: as <stddef.h>'s max_align_t */
-
-/* The largest size up to which glibc may keep what was freed as well. */
+/* glibc also keeps freed objects only up to this size. */
 #define HUGE_OBJECT_BYTES ((size_t)32 << 20)
 
 static void *checked(void *object)
@@ -29,24 +28,10 @@ static void *checked(void *object)
     return object;
 }
 
-static size_t rounded(size_t bytes)
-{
-    return bytes <= 8 || bytes > SIZE_MAX - ALIGNMENT ? bytes : round_up(bytes, ALIGNMENT);
-}
-
-/* size_class_lookup, for what a size is rounded to. All 0, the door, until hosted_begin(). */
-static uint8_t hosted_classes[SIZE_CLASS_LOOKUP_BYTES_MAX / 8 + 1];
-
-void hosted_fill_classes(void)
-{
-    for (size_t bytes = 0; bytes <= SIZE_CLASS_LOOKUP_BYTES_MAX; bytes += 8)
-        hosted_classes[bytes / 8] = (uint8_t)size_class_for(rounded(bytes));
-}
-
 static SLOW void *alloc_slow(size_t bytes)
 {
     hosted_enter();
-    void *object = quarry_alloc(rounded(bytes));
+    void *object = quarry_alloc(hosted_rounded(bytes));
     hosted_leave();
     return checked(object);
 }
@@ -54,7 +39,7 @@ static SLOW void *alloc_slow(size_t bytes)
 EXPORT void *malloc(size_t bytes)
 {
     if (likely(!QUARRY_HARDEN && bytes <= SIZE_CLASS_LOOKUP_BYTES_MAX)) {
-        void *object = quarry_port_pop(hosted_classes[(bytes + 7) / 8]);
+        void *object = quarry_port_pop(hosted_cache_ids[(bytes + 7) / 8]);
         if (likely(object != NULL))
             return object;
     }
@@ -64,11 +49,11 @@ EXPORT void *malloc(size_t bytes)
 static bool is_ours(const void *object)
 {
     return (uintptr_t)object - page_map.direct_map - HOSTED_FIRST_BYTE <
-           HOSTED_WINDOW_BYTES - HOSTED_FIRST_BYTE;
+           HOSTED_MEMORY_BYTES - HOSTED_FIRST_BYTE;
 }
 
-/* Quarry keeps the frames of what is so large that nobody may want them soon: they go to Linux. */
-static void give_back_pages(void *object)
+/* Quarry keeps the frames of a huge object, which may not be used again soon. Linux gets them. */
+static void return_pages_of_huge(void *object)
 {
     const struct span *span = span_of_address(object);
     if (span != NULL && (uintptr_t)object == span_address(span) &&
@@ -80,10 +65,10 @@ static SLOW void free_slow(void *object)
 {
     if (object == NULL || !is_ours(object))
         return;
-    int error = errno; /* free() leaves it alone */
+    int error = errno; /* free() must not change it */
     hosted_enter();
     if (page_map_cache_id(object) == 0)
-        give_back_pages(object);
+        return_pages_of_huge(object);
     quarry_free(object);
     hosted_leave();
     errno = error;
@@ -107,13 +92,14 @@ EXPORT void *calloc(size_t count, size_t bytes)
 }
 
 /*
- * Quarry keeps an object only within its class, for a sized free to be checked (decision 002).
- * There is none in this family: so a small object stays as long as it fills half of its slot, and
- * one that grows gets an eighth more than it had.
+ * quarry_realloc() resizes an object in place only within its size class, so that a sized free can
+ * be checked (decision 002). The malloc family has no sized free. So a small object stays in place
+ * as long as it fills half of its slot, and one that moves gets at least an eighth more than it
+ * had.
  */
-static bool stays(size_t bytes, size_t room)
+static bool stays_in_place(size_t bytes, size_t slot_bytes)
 {
-    return bytes <= room && bytes > room / 2;
+    return bytes <= slot_bytes && bytes > slot_bytes / 2;
 }
 
 EXPORT void *realloc(void *object, size_t bytes)
@@ -124,16 +110,16 @@ EXPORT void *realloc(void *object, size_t bytes)
         free(object);
         return NULL;
     }
-    unsigned size_class = page_map_cache_id(object);
-    if (!QUARRY_HARDEN && size_class != 0) {
-        size_t room = size_classes[size_class].bytes;
-        if (stays(bytes, room))
+    unsigned cache_id = page_map_cache_id(object);
+    if (!QUARRY_HARDEN && cache_id != 0) {
+        size_t slot_bytes = size_classes[cache_id].bytes;
+        if (stays_in_place(bytes, slot_bytes))
             return object;
-        if (bytes > room)
-            bytes = max_u64(bytes, room + room / 8);
+        if (bytes > slot_bytes)
+            bytes = max_u64(bytes, slot_bytes + slot_bytes / 8);
     }
     hosted_enter();
-    void *resized = quarry_realloc(object, rounded(bytes));
+    void *resized = quarry_realloc(object, hosted_rounded(bytes));
     hosted_leave();
     return checked(resized);
 }
@@ -161,7 +147,7 @@ EXPORT size_t malloc_usable_size(void *object)
 static void *aligned(size_t alignment, size_t bytes)
 {
     hosted_enter();
-    void *object = quarry_aligned(max_u64(alignment, ALIGNMENT), bytes);
+    void *object = quarry_aligned(max_u64(alignment, HOSTED_ALIGNMENT), bytes);
     hosted_leave();
     return object;
 }
@@ -170,12 +156,12 @@ EXPORT int posix_memalign(void **object, size_t alignment, size_t bytes)
 {
     if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0)
         return EINVAL;
-    int error = errno; /* the answer is the return value alone */
-    void *given = aligned(alignment, bytes);
+    int error = errno; /* the result is only the return value */
+    void *allocated = aligned(alignment, bytes);
     errno = error;
-    if (given == NULL)
+    if (allocated == NULL)
         return ENOMEM;
-    *object = given;
+    *object = allocated;
     return 0;
 }
 
@@ -188,7 +174,7 @@ EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
     return checked(aligned(alignment, bytes));
 }
 
-/* What is no power of two is taken for the next one, as glibc does. */
+/* An alignment that is not a power of two is rounded up to the next one, as in glibc. */
 EXPORT void *memalign(size_t alignment, size_t bytes)
 {
     while (!is_power_of_two(alignment) && alignment != 0)
@@ -208,7 +194,7 @@ EXPORT void *pvalloc(size_t bytes)
     return checked(aligned(FRAME_BYTES, max_u64(round_up(bytes, FRAME_BYTES), FRAME_BYTES)));
 }
 
-/* ---- what programs ask glibc's allocator for, and need no answer to ---- */
+/* ---- extensions of glibc ---- */
 
 EXPORT int malloc_trim(size_t keep_bytes)
 {

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inline half of the port (see quarry/port.h) for Linux programs: each thread is a CPU, as far
- * as there are numbers; further threads share the caches of the machine's CPUs.
+ * The inline half of the port (see quarry/port.h) for Linux programs. Each thread is a CPU while
+ * there are CPU numbers; further threads share the caches of the machine's CPUs.
  *
- * A thread's block stands in its thread-local storage. Nobody else touches it while the thread
- * lives, and POSIX forbids signal handlers to allocate: so a pop and a push are plain loads and
- * stores, without restarts and without masking. A thread without a number has all its stacks at
- * the door, misses, and goes on by restartable sequences (restartable.h).
+ * A thread's block is in its thread-local storage. No other thread accesses it while the thread
+ * runs, and POSIX forbids signal handlers to allocate. So pop and push are plain loads and stores,
+ * without restarts and without masking. All magazines of a thread without a number are set to the
+ * sentinel. They miss, and the thread continues with restartable sequences (restartable.h).
  *
- * What stands for masked interrupts: a thread with a number has nobody to fear, but as long as it
- * has them masked the process does not fork. A fork copies one thread and the memory of all; so it
- * must not come while another thread is in the middle of something (threads.c). One without claims
- * the CPU, which does the same.
+ * In place of masking interrupts, a thread with a number delays forks. fork() copies one thread and
+ * the memory of all, so it must not happen while another thread changes shared data (threads.c). A
+ * thread without a number claims the current CPU, which delays forks too.
  */
 #ifndef QUARRY_ARCH_H
 #define QUARRY_ARCH_H
@@ -19,28 +18,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include <quarry/port.h>
 
+#include "arch/generic/memory.h"
 #include "hosted/restartable.h"
 
 enum hosted_state {
-    HOSTED_NEW,     /* the block is as the program's image has it: all stacks at the door */
-    HOSTED_LIVE,    /* a CPU of Quarry's, with a number of its own */
-    HOSTED_SHARING, /* no number was left: it uses the caches of the CPUs that it runs on */
-    HOSTED_BARE,    /* nor do sequences restart, or the thread is nearly gone: no cache, as CPU 0 */
+    HOSTED_NEW,     /* initial state: all magazines are set to the sentinel */
+    HOSTED_LIVE,    /* has a CPU number and a cache of its own */
+    HOSTED_SHARING, /* no number was free: it uses the caches of the CPUs that it runs on */
+    HOSTED_BARE,    /* cannot share, or is about to end: no cache, acts as CPU 0 */
 };
 
-/* Its thread's, but for `masked`, which a forking thread reads as well. */
+/* Accessed only by its thread, except `masked`, which a forking thread reads. */
 struct hosted_thread {
     struct quarry_cpu block;
-    uintptr_t masked; /* atomic: maskings not yet undone */
+    uintptr_t masked; /* atomic: nesting depth of masking */
     unsigned number;
     enum hosted_state state;
-    unsigned endings; /* how often its destructor ran */
-    unsigned misses;  /* calls that went by the slow paths */
-    unsigned claimed; /* HOSTED_SHARING and masked: the machine's CPU that it has */
+    unsigned endings; /* number of runs of the destructor */
+    unsigned misses;  /* calls that took the slow path */
+    unsigned claimed; /* if HOSTED_SHARING and masked: the machine's CPU that it claims */
 };
 
 extern __thread struct hosted_thread hosted_thread
@@ -49,7 +48,7 @@ extern __thread struct hosted_thread hosted_thread
 void hosted_wait_for_fork(void);
 extern bool hosted_forking; /* atomic */
 
-/* For HOSTED_SHARING. */
+/* For threads in the state HOSTED_SHARING. */
 void hosted_claim(void);
 void hosted_unclaim(void);
 unsigned hosted_shared_number(void);
@@ -65,7 +64,7 @@ static inline uintptr_t quarry_port_irq_save(void)
     uintptr_t before = hosted_thread.masked;
     if (before == 0 && hosted_is_sharing())
         hosted_claim();
-    /* Seen by the forking thread before this one looks whether there is one. */
+    /* The forking thread must see this store before this thread reads hosted_forking. */
     __atomic_exchange_n(&hosted_thread.masked, before + 1, __ATOMIC_SEQ_CST);
     if (__builtin_expect(before == 0 && __atomic_load_n(&hosted_forking, __ATOMIC_SEQ_CST), 0))
         hosted_wait_for_fork();
@@ -79,10 +78,10 @@ static inline void quarry_port_irq_restore(uintptr_t before)
         hosted_unclaim();
 }
 
-/* quarry_alloc() and its like are Quarry's own, in C. */
+/* quarry_alloc() and the others are the C functions of mm/. */
 #define QUARRY_PORT_HAS_FAST_PATH 0
 
-/* A lock's holder may be asleep: after some rounds its turn comes first. */
+/* Yields after some rounds: the thread that holds the lock may be preempted. */
 void hosted_pause(void);
 
 static inline void quarry_port_pause(void)
@@ -100,40 +99,25 @@ static inline struct quarry_cpu *quarry_port_cpu(void)
     return hosted_is_sharing() ? hosted_shared_block() : &hosted_thread.block;
 }
 
-static inline void *quarry_port_pop(size_t stack)
+static inline void *quarry_port_pop(size_t magazine)
 {
-    void **top = hosted_thread.block.top[stack];
+    void **top = hosted_thread.block.top[magazine];
     void *object = *top;
     if (object != NULL)
-        hosted_thread.block.top[stack] = top - 1;
+        hosted_thread.block.top[magazine] = top - 1;
     else if (hosted_is_sharing())
-        object = restartable_pop(stack);
+        object = restartable_pop(magazine);
     return object;
 }
 
-static inline bool quarry_port_push(size_t stack, void *object)
+static inline bool quarry_port_push(size_t magazine, void *object)
 {
-    void **top = hosted_thread.block.top[stack];
+    void **top = hosted_thread.block.top[magazine];
     if (top[1] == QUARRY_MAGAZINE_END)
-        return hosted_is_sharing() && restartable_push(stack, object);
+        return hosted_is_sharing() && restartable_push(magazine, object);
     top[1] = object;
-    hosted_thread.block.top[stack] = top + 1;
+    hosted_thread.block.top[magazine] = top + 1;
     return true;
-}
-
-static inline void quarry_port_copy(void *to, const void *from, size_t bytes)
-{
-    memcpy(to, from, bytes);
-}
-
-static inline void quarry_port_fill(void *at, unsigned char value, size_t bytes)
-{
-    memset(at, value, bytes);
-}
-
-static inline void quarry_port_clear(void *at, size_t bytes)
-{
-    memset(at, 0, bytes);
 }
 
 #endif

@@ -9,14 +9,14 @@
 
 #include "lib/atomic.h"
 
-/* Each on a line of its own: a claim is a store. */
+/* Each on a separate cache line, because a claim writes it. */
 struct entry {
     struct quarry_cpu *block;
 } __attribute__((__aligned__(64)));
 
 _Static_assert(sizeof(struct entry) == 64, "the sequences shift by 6");
 
-/* By CPU; none of what Linux does not have is ever touched. */
+/* By CPU number. Entries of CPUs that do not exist are never accessed, so they take no memory. */
 static struct entry restartable_table[RESTARTABLE_CPUS_MAX] __attribute__((used));
 
 static volatile struct rseq *registration(void)
@@ -48,8 +48,9 @@ struct quarry_cpu *restartable_block(unsigned cpu)
 /* ---- the sequences ---- */
 
 /*
- * From label 1 to label 2, the last instruction of which commits; whoever is sent back comes by
- * label 4, before which Linux wants glibc's signature. Then %rcx is the entry, %rdx the block.
+ * A sequence is the code from label 1 to label 2; its last instruction commits. Linux sends an
+ * interrupted sequence to label 4, which must be preceded by glibc's signature. In `body`, %rcx is
+ * the entry's address and %rdx the block.
  */
 #define TEXT_(token) #token
 #define TEXT(token) TEXT_(token)
@@ -65,7 +66,7 @@ struct quarry_cpu *restartable_block(unsigned cpu)
     "       movq    %%rax, %[descriptor]\n"                                                       \
     "1:     movl    %[cpu], %%ecx\n"                                                              \
     "       shlq    $6, %%rcx\n"                                                                  \
-    "       leaq    restartable_table(%%rip), %%rdx\n"                                                        \
+    "       leaq    restartable_table(%%rip), %%rdx\n"                                            \
     "       addq    %%rdx, %%rcx\n"                                                               \
     "       movq    (%%rcx), %%rdx\n"                                                             \
     "       xorl    %%eax, %%eax\n"                                                               \
@@ -79,33 +80,33 @@ struct quarry_cpu *restartable_block(unsigned cpu)
     "4:     jmp     0b\n"                                                                         \
     ".popsection\n"
 
-void *restartable_pop(size_t stack)
+void *restartable_pop(size_t magazine)
 {
     void *object;
     __asm__ volatile(SEQUENCE(
-        "       movq    (%%rdx,%[stack],8), %%rax\n"
+        "       movq    (%%rdx,%[magazine],8), %%rax\n"
         "       movq    (%%rax), %%rax\n"
         "       testq   %%rax, %%rax\n"
         "       je      2f\n"
-        "       subq    $8, (%%rdx,%[stack],8)\n")
+        "       subq    $8, (%%rdx,%[magazine],8)\n")
         : "=&a"(object), [descriptor] "=m"(registration()->rseq_cs)
-        : [cpu] "m"(registration()->cpu_id), [stack] "r"(stack)
+        : [cpu] "m"(registration()->cpu_id), [magazine] "r"(magazine)
         : "rcx", "rdx", "memory", "cc");
     return object;
 }
 
-bool restartable_push(size_t stack, void *object)
+bool restartable_push(size_t magazine, void *object)
 {
     uint64_t pushed;
     __asm__ volatile(SEQUENCE(
-        "       movq    (%%rdx,%[stack],8), %%rcx\n"
+        "       movq    (%%rdx,%[magazine],8), %%rcx\n"
         "       cmpq    $" TEXT(QUARRY_MAGAZINE_END_WORD) ", 8(%%rcx)\n"
         "       je      2f\n"
         "       movq    %[object], 8(%%rcx)\n"
         "       incl    %%eax\n"
-        "       addq    $8, (%%rdx,%[stack],8)\n")
+        "       addq    $8, (%%rdx,%[magazine],8)\n")
         : "=&a"(pushed), [descriptor] "=m"(registration()->rseq_cs)
-        : [cpu] "m"(registration()->cpu_id), [stack] "r"(stack), [object] "r"(object)
+        : [cpu] "m"(registration()->cpu_id), [magazine] "r"(magazine), [object] "r"(object)
         : "rcx", "rdx", "memory", "cc");
     return pushed != 0;
 }
@@ -120,7 +121,7 @@ int restartable_claim(void)
         : "=&a"(claimed), "=&c"(entry), [descriptor] "=m"(registration()->rseq_cs)
         : [cpu] "m"(registration()->cpu_id)
         : "rdx", "memory", "cc");
-    /* Seen by a forking thread before this one looks whether there is one. */
+    /* A forking thread must see the claim before this thread reads hosted_forking. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return claimed ? (int)(entry - restartable_table) : RESTARTABLE_BUSY;
 }

@@ -2,12 +2,12 @@
 /*
  * Threads that share the caches of the machine's CPUs, by restartable sequences.
  *
- * A thread is one of Quarry's CPUs only from a claim to its end (restartable.h): then the claimed
- * CPU's number and block are its own, wherever Linux moves it. Without a claim both are those of
- * the CPU that it runs on just now, which is a hint.
+ * While a thread claims a CPU (restartable.h), it has that CPU's number and block, even if Linux
+ * moves it. Without a claim it has those of the current CPU, which are only a hint.
  *
- * A CPU's cache goes online when the first thread that shares comes by. No thread takes anything
- * with it when it ends, and a fork finds all CPUs unclaimed, so both have nothing to clean up.
+ * A CPU's cache goes online when the first sharing thread uses it. Such a thread owns nothing
+ * between claims, so its end needs no cleanup. A fork waits until no CPU is claimed, so the child
+ * needs none either.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -22,15 +22,15 @@
 
 #define ROUNDS_AWAKE 16u
 
-/* Quarry's CPUs from `first_number` on, for the machine's from 0 on. */
+/* The machine's CPU i is Quarry's CPU first_number + i. */
 static struct {
     struct quarry_cpu block;
 } __attribute__((__aligned__(64))) shared[HOSTED_SHARED_CPUS_MAX];
 static unsigned shared_count;
 static unsigned first_number;
 
-/* The highest number in Linux's list of CPUs that there may ever be, "0-63" or "0,2-5", and one
- * more; 0 when it cannot be read. */
+/* One more than the highest number in Linux's list of possible CPUs, such as "0-63" or "0,2-5"; 0
+ * if it cannot be read. */
 static unsigned possible_cpus(void)
 {
     char text[256];
@@ -55,14 +55,14 @@ unsigned sharing_count(void)
     return cpus <= HOSTED_SHARED_CPUS_MAX ? cpus : 0;
 }
 
-void sharing_begin(unsigned first, void **door)
+void sharing_begin(unsigned first, void **sentinel)
 {
     first_number = first;
     shared_count = cpu_cache_count() - first;
     for (unsigned cpu = 0; cpu < shared_count; cpu++) {
         struct quarry_cpu *block = &shared[cpu].block;
         for (unsigned i = 0; i < QUARRY_MAGAZINES; i++)
-            block->top[i] = door;
+            block->top[i] = sentinel;
         block->cache = cpu_cache_of(first + cpu);
         block->cache->block = block;
         restartable_set(cpu, block);
@@ -74,14 +74,14 @@ bool sharing_works(void)
     return shared_count > 0 && restartable_works() && restartable_cpu() < shared_count;
 }
 
-/* ---- a claim ---- */
+/* ---- claims ---- */
 
 void hosted_claim(void)
 {
     int cpu;
     for (unsigned round = 1; (cpu = restartable_claim()) == RESTARTABLE_BUSY; round++) {
         if (round % ROUNDS_AWAKE == 0)
-            sched_yield(); /* its owner may be waiting for this very CPU */
+            sched_yield(); /* the claiming thread may be waiting for this CPU */
         else
             quarry_port_pause();
     }
@@ -114,7 +114,7 @@ static SLOW void bring_online(void)
 {
     uintptr_t masked = quarry_port_irq_save();
     if (!cpu_cache_here()->online)
-        quarry_cpu_online(hosted_shared_number()); /* or not: then nothing is cached */
+        quarry_cpu_online(hosted_shared_number()); /* on failure nothing is cached */
     quarry_port_irq_restore(masked);
 }
 

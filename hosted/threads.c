@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that come and go, and forks.
+ * Start and end of threads, and forks.
  *
- * A new thread's stacks are all at the door, by the image of its thread-local storage, so its
- * first call misses, and a miss is where it is given a number and goes online. When it ends, a
- * destructor takes it offline, and what its cache held goes to the others. Destructors that run
- * later may allocate again; then it goes online again, and its own destructor runs again, as
- * often as POSIX repeats them, less one. After that it stays bare: no cache, all by slow paths.
- * A thread that finds no number shares the caches of the CPUs (sharing.c), if it can.
+ * All magazines of a new thread are set to the sentinel by the initial image of its thread-local
+ * storage. So its first call misses, and the slow path assigns a CPU number and brings it online.
+ * When the thread ends, a destructor takes it offline, which moves its cached objects to the
+ * transfer caches. Destructors that run later may allocate; then the thread goes online again, and
+ * its destructor runs again. POSIX limits these repetitions. In the last one the thread becomes
+ * bare: it has no cache and always takes the slow path. A thread that finds no free number shares
+ * the caches of the machine's CPUs (sharing.c) if it can.
  *
- * fork(): the thread that forks waits until no other is within Quarry. In the child the others
- * are gone, without notice: their caches are adopted.
+ * fork(): the forking thread waits until no other thread is in Quarry. The other threads do not
+ * exist in the child, so the child reaps their caches.
  */
 #include "hosted/hosted.h"
+#include "hosted/sizes.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -27,14 +29,15 @@
 #define ENDINGS_MAX (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
 #define ROUNDS_AWAKE 64u
 
-/* With a cache of their own: tables for more would be wasted on a small machine. */
+/* Threads with a cache of their own. More would waste memory for tables on a small machine. */
 #define THREADS_PER_CPU 4u
-#define SCAVENGE_MISSES 4096u /* a step is some thousand instructions */
+#define SCAVENGE_MISSES 4096u /* misses between two steps of some thousand instructions each */
 
-static void *door[2] = {NULL, QUARRY_MAGAZINE_END};
+/* A magazine that is always both empty and full. */
+static void *sentinel[2] = {NULL, QUARRY_MAGAZINE_END};
 
 __thread struct hosted_thread hosted_thread = {
-    .block = {.top = {[0 ... QUARRY_MAGAZINES - 1] = door}},
+    .block = {.top = {[0 ... QUARRY_MAGAZINES - 1] = sentinel}},
 };
 
 bool hosted_forking;
@@ -45,13 +48,13 @@ static int started; /* atomic */
 static pthread_key_t ending_key;
 static bool ending_key_exists;
 
-/* Guards what follows. It is held for a few instructions, but never across Quarry's own. */
+/* Guards the following variables. Held for a few instructions, never across a call of Quarry. */
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct hosted_thread *threads[1 + HOSTED_THREADS_MAX]; /* by number; 0 is nobody's */
-static unsigned threads_end; /* above the highest number of a thread; set once */
-static struct quarry_cpu nobody;
+static struct hosted_thread *threads[1 + HOSTED_THREADS_MAX]; /* by number; 0 is unused */
+static unsigned threads_end; /* the highest number of a thread plus 1; set once */
+static struct quarry_cpu cpu_0;
 
-/* Held by a bare thread while it is within Quarry, and by one that forks. */
+/* Held by a bare thread while it is in Quarry, and by a forking thread. */
 static pthread_mutex_t bare_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void hosted_pause(void)
@@ -65,30 +68,30 @@ void hosted_pause(void)
 
 /* ---- numbers ---- */
 
-/* 0 when there is none left. */
-static unsigned number_take(struct hosted_thread *thread)
+/* Returns 0 if no number is free. */
+static unsigned number_alloc(struct hosted_thread *thread)
 {
-    unsigned taken = 0;
+    unsigned found = 0;
     pthread_mutex_lock(&threads_lock);
-    for (unsigned number = 1; number < threads_end && taken == 0; number++)
+    for (unsigned number = 1; number < threads_end && found == 0; number++)
         if (threads[number] == NULL)
-            taken = number;
-    if (taken != 0)
-        threads[taken] = thread;
+            found = number;
+    if (found != 0)
+        threads[found] = thread;
     pthread_mutex_unlock(&threads_lock);
-    return taken;
+    return found;
 }
 
-static void number_give(unsigned number)
+static void number_free(unsigned number)
 {
     pthread_mutex_lock(&threads_lock);
     threads[number] = NULL;
     pthread_mutex_unlock(&threads_lock);
 }
 
-/* ---- beginning ---- */
+/* ---- start ---- */
 
-/* CPU 0's cache is never online: whoever has it caches nothing. */
+/* The cache of CPU 0 is never online, so this thread caches nothing. */
 static void become_bare(void)
 {
     hosted_thread.number = 0;
@@ -103,7 +106,7 @@ static void become_sharing(void)
 
 static void become_live(void)
 {
-    unsigned number = number_take(&hosted_thread);
+    unsigned number = number_alloc(&hosted_thread);
     hosted_thread.number = number;
     if (number != 0 && quarry_cpu_online(number) == QUARRY_OK) {
         hosted_thread.state = HOSTED_LIVE;
@@ -112,7 +115,7 @@ static void become_live(void)
         return;
     }
     if (number != 0)
-        number_give(number);
+        number_free(number);
     if (sharing_works())
         become_sharing();
     else
@@ -129,23 +132,23 @@ static unsigned threads_with_caches(unsigned sharable)
 static void start(void)
 {
     static const struct quarry_memory_region memory = {HOSTED_FIRST_BYTE,
-                                                       HOSTED_WINDOW_BYTES - HOSTED_FIRST_BYTE,
+                                                       HOSTED_MEMORY_BYTES - HOSTED_FIRST_BYTE,
                                                        QUARRY_MEMORY_USABLE};
     unsigned sharable = sharing_count();
     threads_end = 1 + threads_with_caches(sharable);
     const struct quarry_setup setup = {
         .regions = &memory,
         .region_count = 1,
-        .direct_map = hosted_window(),
+        .direct_map = hosted_direct_map(),
         .cpus = threads_end + sharable,
         .memory_idle = hosted_memory_idle,
     };
     if (quarry_init(&setup) != QUARRY_OK)
-        quarry_port_panic("quarry: the heap could not be set up");
-    cpu_cache_of(0)->block = &nobody;
+        quarry_port_panic("quarry: cannot initialise the heap");
+    cpu_cache_of(0)->block = &cpu_0;
     if (sharable > 0)
-        sharing_begin(threads_end, door);
-    hosted_fill_classes();
+        sharing_begin(threads_end, sentinel);
+    hosted_sizes_init();
 }
 
 static SLOW void begin(void)
@@ -172,7 +175,7 @@ void hosted_enter(void)
         pthread_mutex_lock(&bare_lock);
 }
 
-/* A thread that runs long enough does the scavenger's work, so that nobody has to be asked to. */
+/* Programs do not call the scavenger, so every thread runs a step now and then. */
 static void scavenge_sometimes(void)
 {
     if (++hosted_thread.misses % SCAVENGE_MISSES == 0)
@@ -186,7 +189,7 @@ void hosted_leave(void)
         pthread_mutex_unlock(&bare_lock);
 }
 
-/* ---- ending ---- */
+/* ---- end ---- */
 
 static void end(void *unused)
 {
@@ -195,9 +198,9 @@ static void end(void *unused)
         return;
     unsigned number = hosted_thread.number;
     quarry_cpu_offline();
-    number_give(number);
+    number_free(number);
     for (unsigned i = 0; i < QUARRY_MAGAZINES; i++)
-        hosted_thread.block.top[i] = door;
+        hosted_thread.block.top[i] = sentinel;
     hosted_thread.state = HOSTED_NEW;
     if (++hosted_thread.endings >= ENDINGS_MAX)
         become_bare();
@@ -245,7 +248,7 @@ static void in_child(void)
         if (threads[number] == NULL || threads[number] == &hosted_thread)
             continue;
         quarry_cpu_reap(number);
-        number_give(number);
+        number_free(number);
     }
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's words for Quarry inside Linux on x86-64. No header of Linux is included: the two
- * need not know each other's names.
+ * The inline half of the port for Quarry inside Linux on x86-64. It includes no header of Linux, so
+ * the names of the two do not meet.
  *
- * Linux lets no module see every interrupt's entry, so push and pop are the masked ones
- * (arch/generic/masked.h), which come with the pair of files, or by <quarry/port.h> in the sources.
+ * Linux does not let a module see the entry of every interrupt, so push and pop mask interrupts
+ * (arch/generic/masked.h). Copy, fill and clear are the generic ones too (arch/generic/memory.h).
+ * dist/quarry.h contains both files.
  */
 #ifndef LINUX_MODULE_QUARRY_ARCH_H
 #define LINUX_MODULE_QUARRY_ARCH_H
@@ -20,7 +21,7 @@ struct quarry_linux_cpu {
 };
 
 #define QUARRY_LINUX_BLOCK "64"
-_Static_assert(__builtin_offsetof(struct quarry_linux_cpu, block) == 64, "as the text above says");
+_Static_assert(__builtin_offsetof(struct quarry_linux_cpu, block) == 64, "QUARRY_LINUX_BLOCK is the offset");
 
 static inline uintptr_t quarry_port_irq_save(void)
 {
@@ -47,7 +48,7 @@ static inline unsigned quarry_port_cpu_number(void)
     return number;
 }
 
-/* Linux's own variable says how far this CPU's copies of all such variables are from their names. */
+/* this_cpu_off is Linux's: the offset from a per-CPU variable's address to this CPU's copy. */
 static inline struct quarry_cpu *quarry_port_cpu(void)
 {
     struct quarry_cpu *block;
@@ -59,23 +60,9 @@ static inline struct quarry_cpu *quarry_port_cpu(void)
     return block;
 }
 
-static inline void quarry_port_copy(void *to, const void *from, size_t bytes)
-{
-    __builtin_memcpy(to, from, bytes);
-}
-
-static inline void quarry_port_fill(void *at, unsigned char value, size_t bytes)
-{
-    __builtin_memset(at, value, bytes);
-}
-
-static inline void quarry_port_clear(void *at, size_t bytes)
-{
-    __builtin_memset(at, 0, bytes);
-}
-
 #ifndef QUARRY_ARCH_HEADER
 #include "arch/generic/masked.h"
+#include "arch/generic/memory.h"
 #endif
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Address space that plays physical memory, and the stop; see hosted.h. */
+/* The address space that serves as physical memory, and the stop; see hosted.h. */
 #include "hosted/hosted.h"
 
 #include <errno.h>
@@ -33,23 +33,23 @@ _Noreturn void quarry_port_panic(const char *report)
     abort();
 }
 
-/* Reserved, not committed: Linux gives memory where it is touched first. Called by one thread. */
-uintptr_t hosted_window(void)
+/* Reserved, not committed: Linux commits memory at the first access. Called by one thread. */
+uintptr_t hosted_direct_map(void)
 {
     static uintptr_t start;
     if (start != 0)
         return start;
-    void *window = mmap(NULL, HOSTED_WINDOW_BYTES + GIB, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (window == MAP_FAILED)
+    void *mapping = mmap(NULL, HOSTED_MEMORY_BYTES + GIB, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapping == MAP_FAILED)
         quarry_port_panic("quarry: no address space for the heap");
-    start = ((uintptr_t)window + GIB - 1) & ~(GIB - 1);
+    start = ((uintptr_t)mapping + GIB - 1) & ~(GIB - 1);
     return start;
 }
 
 void hosted_memory_idle(void *start, size_t bytes)
 {
     int error = errno;
-    madvise(start, bytes, MADV_DONTNEED); /* where it fails, memory stays resident */
+    madvise(start, bytes, MADV_DONTNEED); /* on failure the memory stays resident */
     errno = error;
 }
