@@ -24,7 +24,7 @@ struct table {
     uint32_t details[3];
 } __attribute__((__packed__));
 
-#define TABLE_BYTES_MAX (1u << 20) /* more is nonsense */
+#define TABLE_BYTES_MAX (1u << 20) /* a longer table is treated as corrupted */
 
 static bool sums_to_zero(const void *start, size_t bytes)
 {
@@ -43,7 +43,7 @@ static bool has_signature(const struct table *table, const char *signature)
     return true;
 }
 
-static bool is_sound(const struct table *table)
+static bool is_valid(const struct table *table)
 {
     return table != NULL && table->length >= sizeof *table && table->length <= TABLE_BYTES_MAX &&
            sums_to_zero(table, table->length);
@@ -72,7 +72,7 @@ static void add_cpu(struct cpu_list *cpus, uint32_t id)
 {
     for (unsigned i = 0; i < cpus->count; i++)
         if (cpus->apic_ids[i] == id)
-            return; /* named in both forms, or the boot CPU */
+            return; /* listed in both forms, or the boot CPU */
     if (cpus->count < HANDOFF_CPUS_MAX)
         cpus->apic_ids[cpus->count++] = id;
     else
@@ -102,7 +102,7 @@ static void read_madt(const struct table *madt, struct cpu_list *cpus)
 
 static void read_table(const struct table *table, struct handoff *handoff)
 {
-    if (!is_sound(table))
+    if (!is_valid(table))
         return;
     if (has_signature(table, "APIC"))
         read_madt(table, &handoff->cpus);
@@ -112,7 +112,7 @@ static void read_table(const struct table *table, struct handoff *handoff)
         handoff->memory_distance_table = (uintptr_t)table;
 }
 
-/* The root table lists addresses of 4 or 8 bytes, unaligned. */
+/* The root table lists unaligned addresses of 4 or 8 bytes. */
 static uint64_t read_address(const uint8_t *at, unsigned bytes)
 {
     uint64_t address = 0;
@@ -124,7 +124,7 @@ static uint64_t read_address(const uint8_t *at, unsigned bytes)
 static void read_root_table(const struct table *root, unsigned address_bytes,
                             struct handoff *handoff)
 {
-    if (!is_sound(root))
+    if (!is_valid(root))
         return;
     const uint8_t *at = (const uint8_t *)root + sizeof *root;
     const uint8_t *end = (const uint8_t *)root + root->length;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the harness says; see console.h. */
+/* The console; see console.h. */
 #include "boot/console.h"
 
 #include <quarry_arch.h>
@@ -11,10 +11,10 @@
 
 #define LINE_BYTES 1024u
 
-/* Not one of lib/'s locks: those are Quarry's, with ranks, and this must work when they do not. */
+/* Not a lock of lib/spinlock.h: the console must work when Quarry's locks and ranks do not. */
 static bool busy;
 
-static uintptr_t console_take(void)
+static uintptr_t console_acquire(void)
 {
     uintptr_t irq = quarry_port_irq_save();
     while (atomic_exchange(&busy, true))
@@ -22,7 +22,7 @@ static uintptr_t console_take(void)
     return irq;
 }
 
-static void console_leave(uintptr_t irq)
+static void console_release(uintptr_t irq)
 {
     atomic_store_release(&busy, false);
     quarry_port_irq_restore(irq);
@@ -51,7 +51,7 @@ static enum screen_colour colour_of(const char *line)
     return begins_with(line, "#") ? SCREEN_DIM : SCREEN_TEXT;
 }
 
-/* A line may come in pieces; the first decides. */
+/* A line may arrive in several pieces; the first one decides its colour. */
 static void write(const char *text)
 {
     static enum screen_colour colour;
@@ -72,9 +72,9 @@ void console_print(const char *format, ...)
     va_start(arguments, format);
     format_text_list(line, sizeof line, format, arguments);
     va_end(arguments);
-    uintptr_t irq = console_take();
+    uintptr_t irq = console_acquire();
     write(line);
-    console_leave(irq);
+    console_release(irq);
 }
 
 void console_status(enum screen_colour colour, const char *format, ...)
@@ -84,9 +84,9 @@ void console_status(enum screen_colour colour, const char *format, ...)
     va_start(arguments, format);
     format_text_list(line, sizeof line, format, arguments);
     va_end(arguments);
-    uintptr_t irq = console_take();
+    uintptr_t irq = console_acquire();
     screen_status(line, colour);
-    console_leave(irq);
+    console_release(irq);
 }
 
 void console_report(const char *report)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the harness says: to the serial port and the screen at once, from any CPU, a line whole. */
+/* The console of the harness: serial port and screen. Any CPU may print; one call is not split. */
 #ifndef BOOT_CONSOLE_H
 #define BOOT_CONSOLE_H
 
@@ -14,7 +14,7 @@ void console_print(const char *format, ...) __attribute__((__format__(__printf__
 void console_status(enum screen_colour colour, const char *format, ...)
     __attribute__((__format__(__printf__, 2, 3)));
 
-/* A report of the end: in red, and whoever held the console has lost it. */
+/* The report of a stop, in red. Does not acquire the console's lock: the stop may hold it. */
 void console_report(const char *report);
 
 #endif

@@ -18,7 +18,7 @@
 #define DRAWS_PER_SECOND 4u
 #define LINE_BYTES 200u
 
-/* Rows of text, from the top; the map and the CPUs stand side by side below. */
+/* Rows of text from the top. The map and the CPUs are side by side. */
 enum { ROW_MACHINE = 2, ROW_PROGRESS = 3, ROW_LATENCY = 4, ROW_MAP = 6, MAP_ROWS = 12 };
 #define ROW_LEGEND (ROW_MAP + MAP_ROWS)
 #define ROWS_ALL (ROW_LEGEND + 2)
@@ -26,26 +26,26 @@ enum { ROW_MACHINE = 2, ROW_PROGRESS = 3, ROW_LATENCY = 4, ROW_MAP = 6, MAP_ROWS
 static bool running;
 static unsigned ticks, ticks_per_draw, draws;
 
-/* ---- the counters: each CPU's are its own ---- */
+/* ---- counters, written by one CPU each ---- */
 
-/* Latencies by size: four buckets to each doubling of ticks. */
+/* A histogram of latencies: four buckets per doubling of ticks. */
 #define BUCKETS (64u * 4)
 #define SAMPLES_SHOWN 32u
 
-struct cpu_figures {
+struct cpu_counters {
     uint64_t operations;
     uint64_t latency[BUCKETS];
     uint64_t worst_ticks;
-    /* Below: CPU 0's, for drawing. */
+    /* Written by CPU 0, for drawing: */
     uint64_t operations_seen;
     uint32_t rates[SAMPLES_SHOWN]; /* operations in each of the last quarters of a second */
 } __attribute__((__aligned__(64)));
 
-static struct cpu_figures figures[HANDOFF_CPUS_MAX];
+static struct cpu_counters counters[HANDOFF_CPUS_MAX];
 
 void dashboard_count(unsigned cpu)
 {
-    figures[cpu].operations++;
+    counters[cpu].operations++;
 }
 
 static unsigned bucket_of(uint64_t value)
@@ -56,7 +56,7 @@ static unsigned bucket_of(uint64_t value)
     return doublings * 4 + (unsigned)(value >> (doublings - 2) & 3);
 }
 
-/* The highest value that belongs to the bucket. */
+/* The highest value in the bucket. */
 static uint64_t bucket_end(unsigned bucket)
 {
     if (bucket < 8)
@@ -69,8 +69,8 @@ void dashboard_latency(unsigned cpu, uint64_t value, unsigned draws_before)
 {
     if (draws != draws_before)
         return;
-    figures[cpu].latency[bucket_of(value)]++;
-    figures[cpu].worst_ticks = max_u64(figures[cpu].worst_ticks, value);
+    counters[cpu].latency[bucket_of(value)]++;
+    counters[cpu].worst_ticks = max_u64(counters[cpu].worst_ticks, value);
 }
 
 unsigned dashboard_draws(void)
@@ -89,9 +89,9 @@ struct dashboard_latencies dashboard_latencies(void)
     struct dashboard_latencies result = {0};
     uint64_t counts[BUCKETS] = {0}, seen = 0, worst = 0;
     for (unsigned cpu = 0; cpu < smp_cpu_count(); cpu++) {
-        worst = max_u64(worst, figures[cpu].worst_ticks);
+        worst = max_u64(worst, counters[cpu].worst_ticks);
         for (unsigned i = 0; i < BUCKETS; i++)
-            counts[i] += figures[cpu].latency[i];
+            counts[i] += counters[cpu].latency[i];
     }
     for (unsigned i = 0; i < BUCKETS; i++)
         result.samples += counts[i];
@@ -99,18 +99,18 @@ struct dashboard_latencies dashboard_latencies(void)
         seen += counts[i];
         if (result.median == 0 && seen * 2 >= result.samples)
             result.median = nanoseconds(min_u64(bucket_end(i), worst));
-        if (result.most == 0 && seen * 1000 >= result.samples * 999)
-            result.most = nanoseconds(min_u64(bucket_end(i), worst));
+        if (result.permille_999 == 0 && seen * 1000 >= result.samples * 999)
+            result.permille_999 = nanoseconds(min_u64(bucket_end(i), worst));
     }
     result.worst = nanoseconds(worst);
     return result;
 }
 
-/* ---- how far the run is ---- */
+/* ---- progress ---- */
 
 static struct {
     unsigned number, total;
-    uint64_t begun_us; /* the first of them */
+    uint64_t begun_us; /* start of the first part */
     char name[64];
 } part;
 
@@ -121,8 +121,8 @@ static unsigned parts_done(void)
     return part.number > 0 ? part.number - 1 : 0;
 }
 
-/* "1:05 left", as if all parts took as long as those that are done; "" before one is. */
-static void tell_left(char *text, size_t capacity_bytes)
+/* "1:05 left", if all parts take as long as the average so far; "" before the first has ended. */
+static void format_left(char *text, size_t capacity_bytes)
 {
     unsigned done = parts_done();
     text[0] = 0;
@@ -141,7 +141,7 @@ static void draw_progress(bool ended)
         bar[i] = part.total > 0 && i < done * BAR_CHARACTERS / part.total ? '#' : '.';
     bar[BAR_CHARACTERS] = 0;
     uint64_t seconds = clock_microseconds() / 1000000;
-    tell_left(left, sizeof left);
+    format_left(left, sizeof left);
     format_text(line, sizeof line, "[%s] %u of %u  %s   %lu:%02lu so far%s", bar, part.number,
                 part.total, ended ? "done" : part.name, seconds / 60, seconds % 60,
                 ended ? "" : left);
@@ -155,36 +155,36 @@ static void draw_latencies(void)
     if (latencies.samples > 0)
         format_text(
             line, sizeof line,
-            "a pair of 64 bytes under load: median %lu ns, 99.9%% %lu ns, worst %lu ns, of %lu",
-            latencies.median, latencies.most, latencies.worst, latencies.samples);
+            "alloc and free of 64 bytes: median %lu ns, 99.9%% %lu ns, worst %lu ns, %lu samples",
+            latencies.median, latencies.permille_999, latencies.worst, latencies.samples);
     screen_line(ROW_LATENCY, line, SCREEN_TEXT);
 }
 
-/* ---- the map: a tile for each 2 MiB of memory, or for a few of them ---- */
+/* ---- the map: a tile for each 2 MiB block of memory, or for each n-th ---- */
 
-#define WINDOW_FRAMES 512u
-#define WINDOW_BYTES ((uint64_t)WINDOW_FRAMES * QUARRY_FRAME_BYTES)
+#define BLOCK_FRAMES 512u
+#define BLOCK_BYTES ((uint64_t)BLOCK_FRAMES * QUARRY_FRAME_BYTES)
 #define TILES_MAX 1536u
 #define COLOUR_FREE 0x1f2933u
 #define COLOUR_SMALL 0x3b82f6u /* in spans of small objects */
-#define COLOUR_OTHER 0xa371f7u /* else taken: large objects, frames, tables */
+#define COLOUR_OTHER 0xa371f7u /* otherwise in use: large objects, frames, tables */
 
-static uint64_t tile_base[TILES_MAX];   /* the first 2 MiB of each tile */
-static uint32_t tile_colour[TILES_MAX]; /* as drawn */
+static uint64_t tile_base[TILES_MAX];   /* the block of each tile */
+static uint32_t tile_colour[TILES_MAX]; /* the colour on the screen */
 static unsigned tiles;
 
-static bool is_ours(const struct handoff *handoff, uint64_t base)
+static bool has_memory(const struct handoff *handoff, uint64_t base)
 {
     for (size_t i = 0; i < handoff->region_count; i++) {
         const struct quarry_memory_region *region = &handoff->regions[i];
-        if (region->kind != QUARRY_MEMORY_RESERVED && region->base < base + WINDOW_BYTES &&
+        if (region->kind != QUARRY_MEMORY_RESERVED && region->base < base + BLOCK_BYTES &&
             region->base + region->bytes > base)
             return true;
     }
     return false;
 }
 
-/* Every `step`th 2 MiB that has memory; how many there are. */
+/* Chooses every `step`th block that has memory. Returns the number of such blocks. */
 static size_t choose_tiles(const struct handoff *handoff, size_t step)
 {
     size_t found = 0, end = 0;
@@ -192,8 +192,8 @@ static size_t choose_tiles(const struct handoff *handoff, size_t step)
         if (handoff->regions[i].kind != QUARRY_MEMORY_RESERVED)
             end = max_u64(end, handoff->regions[i].base + handoff->regions[i].bytes);
     tiles = 0;
-    for (uint64_t base = 0; base < end; base += WINDOW_BYTES) {
-        if (!is_ours(handoff, base))
+    for (uint64_t base = 0; base < end; base += BLOCK_BYTES) {
+        if (!has_memory(handoff, base))
             continue;
         if (found++ % step == 0 && tiles < TILES_MAX)
             tile_base[tiles++] = base;
@@ -211,16 +211,15 @@ static uint32_t mix(uint32_t from, uint32_t to, unsigned part_of_512)
     return mixed;
 }
 
-static uint32_t colour_of_window(uint64_t base)
+static uint32_t colour_of_block(uint64_t base)
 {
-    struct quarry_memory_use window = quarry_memory_use(base);
-    unsigned taken = WINDOW_FRAMES - (unsigned)min_u64(window.free_frames, WINDOW_FRAMES);
-    return window.small_frames > 0
-               ? mix(COLOUR_FREE, COLOUR_SMALL, 128 + window.small_frames * 3 / 4)
-               : mix(COLOUR_FREE, COLOUR_OTHER, taken);
+    struct quarry_memory_use use = quarry_memory_use(base);
+    unsigned used = BLOCK_FRAMES - (unsigned)min_u64(use.free_frames, BLOCK_FRAMES);
+    return use.small_frames > 0 ? mix(COLOUR_FREE, COLOUR_SMALL, 128 + use.small_frames * 3 / 4)
+                                : mix(COLOUR_FREE, COLOUR_OTHER, used);
 }
 
-/* The largest squares that fit. */
+/* The side of the largest squares that fit. */
 static uint32_t tile_pixels(uint32_t width, uint32_t height)
 {
     uint32_t side = 4;
@@ -235,7 +234,7 @@ static void draw_map(bool all)
     uint32_t width = screen_width() * 11 / 20, height = screen_row_top(ROW_MAP + MAP_ROWS) - top;
     uint32_t side = tile_pixels(width, height), across = width / side;
     for (unsigned i = 0; i < tiles; i++) {
-        uint32_t colour = colour_of_window(tile_base[i]);
+        uint32_t colour = colour_of_block(tile_base[i]);
         if (!all && colour == tile_colour[i])
             continue;
         tile_colour[i] = colour;
@@ -243,7 +242,7 @@ static void draw_map(bool all)
     }
 }
 
-/* Squares in the map's colours, and what they say. */
+/* Squares in the map's colours, with their meaning. */
 static void draw_legend(void)
 {
     static const struct {
@@ -261,11 +260,11 @@ static void draw_legend(void)
     }
 }
 
-/* ---- a row for each CPU ---- */
+/* ---- one row per CPU ---- */
 
 #define COLOUR_SPARK 0x7fd07fu
 
-static void draw_spark(const struct cpu_figures *cpu, uint32_t left, uint32_t row, uint32_t most)
+static void draw_spark(const struct cpu_counters *cpu, uint32_t left, uint32_t row, uint32_t most)
 {
     uint32_t unit = screen_row_height() / 8, height = screen_row_height() - unit;
     uint32_t top = screen_row_top(row) + unit / 2;
@@ -280,7 +279,7 @@ static void draw_spark(const struct cpu_figures *cpu, uint32_t left, uint32_t ro
 static void draw_cpu(unsigned number, uint32_t column, uint32_t row)
 {
     char line[LINE_BYTES];
-    const struct cpu_figures *cpu = &figures[number];
+    const struct cpu_counters *cpu = &counters[number];
     uint32_t most = 0, second = 0;
     for (unsigned i = 0; i < SAMPLES_SHOWN; i++) {
         most = (uint32_t)max_u64(most, cpu->rates[i]);
@@ -295,7 +294,7 @@ static void draw_cpu(unsigned number, uint32_t column, uint32_t row)
 static void note_rates(void)
 {
     for (unsigned i = 0; i < smp_cpu_count(); i++) {
-        struct cpu_figures *cpu = &figures[i];
+        struct cpu_counters *cpu = &counters[i];
         uint64_t now = atomic_load_relaxed(&cpu->operations);
         for (unsigned k = 0; k + 1 < SAMPLES_SHOWN; k++)
             cpu->rates[k] = cpu->rates[k + 1];
@@ -317,12 +316,12 @@ static void draw_cpus(void)
     }
 }
 
-/* ---- all of it ---- */
+/* ---- start, drawing, stop ---- */
 
 void dashboard_start(const struct handoff *handoff, const char *machine, unsigned hertz)
 {
     if (!screen_reserve(ROWS_ALL))
-        return; /* no screen, or too small a one */
+        return; /* no screen, or the screen is too small */
     size_t all = choose_tiles(handoff, 1);
     if (all > TILES_MAX)
         choose_tiles(handoff, divide_up(all, TILES_MAX));
@@ -351,7 +350,7 @@ void dashboard_part(unsigned number, unsigned total, const char *name)
     part.total = total;
     format_text(part.name, sizeof part.name, "%s", name);
     if (running && ticks == 0)
-        draw(); /* no timer does */
+        draw(); /* without a timer nothing else draws */
 }
 
 void dashboard_tick(void)

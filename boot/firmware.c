@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The UEFI application's part that talks to the firmware: from efi_main() to the handoff.
+ * The part of the UEFI application that calls the firmware: from efi_main() to the handoff.
  *
- * In order: no watchdog; options, perhaps by a menu (session.c); the screen's framebuffer; ACPI;
- * the timestamp counter's rate; memory for the harness; then the memory map and the exit from boot
- * services, in a loop, for the map may change between the two calls. After the first try nothing
- * may be allocated any more, so all buffers are had before, with room to spare.
+ * In order: the watchdog is disabled; options, perhaps from a menu (session.c); the framebuffer;
+ * ACPI; the rate of the timestamp counter; memory for the harness; then the memory map and
+ * ExitBootServices, in a loop, because the map may change between the two calls. After the first
+ * attempt the firmware must not be asked for memory, so all buffers are allocated before, with
+ * space for a longer map.
  *
- * Only this file, session.c, menu.c and stick.c know UEFI's types. efi_main() is declared plain:
- * GNU-EFI's start-up code calls it as ordinary C. The firmware's functions are called through
- * uefi_call_wrapper().
+ * Only this file, session.c, menu.c and usb.c use UEFI's types. efi_main() is declared as an
+ * ordinary C function because GNU-EFI's start-up code calls it that way. The firmware's functions
+ * are called through uefi_call_wrapper().
  */
 #include <efi.h>
 
@@ -29,7 +30,7 @@ static EFI_BOOT_SERVICES *services;
 static EFI_RUNTIME_SERVICES *runtime;
 static struct handoff handoff;
 
-/* ---- words to the user, while the firmware still prints ---- */
+/* ---- messages on the firmware's console ---- */
 
 static void print(const CHAR16 *text)
 {
@@ -37,15 +38,15 @@ static void print(const CHAR16 *text)
         uefi_call_wrapper(table->ConOut->OutputString, 2, table->ConOut, (CHAR16 *)text);
 }
 
-static EFI_STATUS fail(const CHAR16 *what)
+static EFI_STATUS fail(const CHAR16 *reason)
 {
     print(u"Quarry cannot start: ");
-    print(what);
+    print(reason);
     print(u"\r\n");
     return EFI_LOAD_ERROR;
 }
 
-/* ---- what the firmware knows ---- */
+/* ---- information from the firmware ---- */
 
 static void read_firmware_name(void)
 {
@@ -70,7 +71,7 @@ static void find_framebuffer(void)
     const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode = graphics->Mode->Info;
     bool red_first = mode->PixelFormat == PixelRedGreenBlueReserved8BitPerColor;
     if (!red_first && mode->PixelFormat != PixelBlueGreenRedReserved8BitPerColor)
-        return; /* no linear framebuffer of a kind that we draw on */
+        return; /* no linear framebuffer, or a pixel format that screen.c does not support */
     handoff.framebuffer = (struct framebuffer){
         .base = graphics->Mode->FrameBufferBase,
         .bytes = graphics->Mode->FrameBufferSize,
@@ -126,7 +127,7 @@ static bool allocate_below(uint64_t limit, size_t bytes, uintptr_t *start)
     return !EFI_ERROR(status);
 }
 
-/* The firmware's map, in its own form; the entries' size is the firmware's choice. */
+/* The firmware's memory map. The firmware chooses the size of an entry. */
 struct firmware_map {
     uintptr_t buffer;
     UINTN capacity;
@@ -161,7 +162,7 @@ static bool is_memory(const EFI_MEMORY_DESCRIPTOR *entry)
            type != EfiMemoryMappedIO && type != EfiMemoryMappedIOPortSpace;
 }
 
-/* The runtime services' code and data, and the device that keeps their variables. */
+/* The code and data of the runtime services, and the device that stores their variables. */
 static bool is_called_later(const EFI_MEMORY_DESCRIPTOR *entry)
 {
     return entry->Attribute & EFI_MEMORY_RUNTIME;
@@ -172,29 +173,30 @@ static bool is_mapped(const EFI_MEMORY_DESCRIPTOR *entry)
     return is_memory(entry) || is_called_later(entry);
 }
 
-/* How many different pieces of 2^shift bytes entries of some types touch, at most. */
-static size_t pieces_touched(const struct firmware_map *map,
-                             bool (*counts)(const EFI_MEMORY_DESCRIPTOR *entry), unsigned shift)
+/* An upper bound of the aligned blocks of 2^shift bytes that overlap entries that `counts` selects.
+ */
+static size_t blocks_overlapped(const struct firmware_map *map,
+                                bool (*counts)(const EFI_MEMORY_DESCRIPTOR *entry), unsigned shift)
 {
-    size_t pieces = 0;
+    size_t blocks = 0;
     uint64_t last = UINT64_MAX;
     for (size_t i = 0; i < map_count(map); i++) {
         const EFI_MEMORY_DESCRIPTOR *entry = map_entry(map, i);
         if (!counts(entry) || entry->NumberOfPages == 0)
             continue;
         uint64_t end = entry->PhysicalStart + entry->NumberOfPages * EFI_PAGE_SIZE - 1;
-        pieces += (end >> shift) - (entry->PhysicalStart >> shift) +
+        blocks += (end >> shift) - (entry->PhysicalStart >> shift) +
                   (entry->PhysicalStart >> shift != last);
         last = end >> shift;
     }
-    return pieces;
+    return blocks;
 }
 
-/* Room for the map as it is, and for what our own allocations and the exit will add. */
+/* Allocates space for the map, and for the entries that later allocations and the exit may add. */
 static bool prepare_map(struct firmware_map *map)
 {
     *map = (struct firmware_map){0};
-    get_map(map); /* too small: the firmware says how much it needs */
+    get_map(map); /* fails, and sets map->bytes to the size that it needs */
     map->capacity = map->bytes + 64 * map->stride + 4096;
     return allocate_below((uint64_t)1 << 32, map->capacity, &map->buffer) &&
            !EFI_ERROR(get_map(map));
@@ -205,27 +207,25 @@ static bool allocate_memory(struct firmware_map *map)
     if (!prepare_map(map))
         return false;
     struct mapping_extent extent = {
-        .gibibytes = pieces_touched(map, is_mapped, 30),
-        .half_tebibytes = pieces_touched(map, is_mapped, 39),
-        .split_large_pages = pieces_touched(map, is_called_later, 21),
+        .gibibytes = blocks_overlapped(map, is_mapped, 30),
+        .half_tebibytes = blocks_overlapped(map, is_mapped, 39),
+        .split_large_pages = blocks_overlapped(map, is_called_later, 21),
     };
     handoff.work_bytes = round_up(handoff_work_bytes(handoff.cpus.count, &extent), EFI_PAGE_SIZE);
     handoff.region_capacity = map->capacity / map->stride;
     uintptr_t regions;
-    bool given = allocate_below((uint64_t)1 << 32,
-                                handoff.region_capacity * sizeof *handoff.regions, &regions) &&
-                 allocate_below((uint64_t)1 << 32, handoff.work_bytes, &handoff.work) &&
-                 /* A page below 640 KiB; never page 0. */
-                 allocate_below(0xa0000, EFI_PAGE_SIZE, &handoff.low_page);
+    bool allocated = allocate_below((uint64_t)1 << 32,
+                                    handoff.region_capacity * sizeof *handoff.regions, &regions) &&
+                     allocate_below((uint64_t)1 << 32, handoff.work_bytes, &handoff.work) &&
+                     /* A page below 640 KiB, not page 0. */
+                     allocate_below(0xa0000, EFI_PAGE_SIZE, &handoff.low_page);
     handoff.regions = (struct quarry_memory_region *)regions;
-    return given && handoff.low_page != 0;
+    return allocated && handoff.low_page != 0;
 }
 
-/* ---- leaving ---- */
+/* ---- exit from boot services ---- */
 
-#define ATTRIBUTE_SPECIFIC_PURPOSE                                                                 \
-    ((uint64_t)0x40000) /* meant for one driver, says the firmware                                 \
-                         */
+#define ATTRIBUTE_SPECIFIC_PURPOSE ((uint64_t)0x40000) /* reserved for one driver */
 
 static uint32_t kind_of(const EFI_MEMORY_DESCRIPTOR *entry)
 {
@@ -237,7 +237,7 @@ static uint32_t kind_of(const EFI_MEMORY_DESCRIPTOR *entry)
     case EfiBootServicesCode:
     case EfiBootServicesData:
         return QUARRY_MEMORY_RECLAIMABLE;
-    default: /* ours (loader), the firmware's at run time, ACPI's, devices', unknown */
+    default: /* the harness (loader data), runtime services, ACPI, devices, unknown types */
         return QUARRY_MEMORY_RESERVED;
     }
 }
@@ -255,7 +255,7 @@ static void translate_map(const struct firmware_map *map)
         const EFI_MEMORY_DESCRIPTOR *entry = map_entry(map, i);
         note_executable(entry);
         if (!is_memory(entry))
-            continue; /* neither mapped nor given to anybody */
+            continue; /* not mapped, and in no region */
         handoff.regions[handoff.region_count++] = (struct quarry_memory_region){
             .base = entry->PhysicalStart,
             .bytes = entry->NumberOfPages * EFI_PAGE_SIZE,
@@ -275,14 +275,14 @@ static bool leave_boot_services(EFI_HANDLE image, struct firmware_map *map)
     return false;
 }
 
-void firmware_reset(bool power_off)
+static void reset(bool power_off)
 {
     if (runtime != NULL)
         uefi_call_wrapper(runtime->ResetSystem, 4, power_off ? EfiResetShutdown : EfiResetCold,
                           EFI_SUCCESS, 0, NULL);
 }
 
-bool firmware_keep_results(const char *text, size_t bytes)
+static bool keep_results(const char *text, size_t bytes)
 {
     return runtime != NULL && session_keep(runtime, text, bytes);
 }
@@ -293,9 +293,9 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
     services = system->BootServices;
     runtime = system->RuntimeServices;
     uefi_call_wrapper(services->SetWatchdogTimer, 4, 0, 0, 0, NULL);
-    print(u"Quarry takes over ...\r\n");
+    print(u"Quarry test harness is starting ...\r\n");
     if (!session_begin(system, image, &handoff)) {
-        firmware_reset(true);
+        reset(true);
         return EFI_SUCCESS;
     }
     read_firmware_name();
@@ -304,10 +304,12 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
     measure_clock();
     struct firmware_map map;
     if (!allocate_memory(&map))
-        return fail(u"the firmware gives no memory");
+        return fail(u"not enough memory from the firmware");
     if (!leave_boot_services(image, &map))
-        return fail(u"the firmware does not let go");
+        return fail(u"ExitBootServices failed");
     interrupts_off();
     translate_map(&map);
+    handoff.reset = reset;
+    handoff.keep_results = keep_results;
     harness_main(&handoff);
 }

@@ -4,9 +4,9 @@
 
     font.py FONT.pcf.gz HEADER
 
-The font is Terminus, from Debian's package xfonts-terminus (SIL Open Font License); only what is
-built contains it. A PCF file is a list of tables in either byte order; three matter here: the
-metrics (table 4), the bitmaps (8) and the encodings (32).
+The font is Terminus, from Debian's package xfonts-terminus (SIL Open Font License). Only the build
+contains it, not the source. A PCF file is a list of tables in either byte order. Three are used:
+metrics (table 4), bitmaps (8) and encodings (32).
 """
 
 import gzip

@@ -18,7 +18,7 @@
 
 static const struct handoff *handoff;
 static void (*tick_handler)(void);
-static unsigned ticks_inside; /* CPUs that may be in the tick handler now */
+static unsigned ticks_inside; /* atomic: CPUs in on_timer(), perhaps in the tick handler */
 static platform_stop_handler *stop_handler;
 
 static void on_timer(void)
@@ -44,25 +44,25 @@ static void ask_to_drain(unsigned cpu)
         smp_interrupt(cpu, VECTOR_DRAIN);
 }
 
-/* Pages that a heap before this one may have made inaccessible. */
-static uintptr_t touched_from = UINTPTR_MAX;
-static uintptr_t touched_to;
+/* The range of the pages that an earlier heap may have left inaccessible. */
+static uintptr_t changed_from = UINTPTR_MAX;
+static uintptr_t changed_to;
 
 static void set_access(void *page, bool accessible)
 {
     uintptr_t address = (uintptr_t)page;
-    touched_from = min_u64(touched_from, address);
-    touched_to = max_u64(touched_to, address);
+    changed_from = min_u64(changed_from, address);
+    changed_to = max_u64(changed_to, address);
     paging_protect(address, QUARRY_FRAME_BYTES, accessible ? PAGING_READ_WRITE : PAGING_NONE);
 }
 
 static void restore_access(void)
 {
-    if (touched_from <= touched_to)
-        paging_protect(touched_from, touched_to - touched_from + QUARRY_FRAME_BYTES,
+    if (changed_from <= changed_to)
+        paging_protect(changed_from, changed_to - changed_from + QUARRY_FRAME_BYTES,
                        PAGING_READ_WRITE);
-    touched_from = UINTPTR_MAX;
-    touched_to = 0;
+    changed_from = UINTPTR_MAX;
+    changed_to = 0;
 }
 
 void guest_init(const struct handoff *given)
@@ -154,7 +154,7 @@ void platform_forget_caches(void)
         smp_cpu(i)->quarry = (struct quarry_cpu){0};
 }
 
-/* Returns only when no CPU is in the old handler any more. */
+/* With NULL, returns when no CPU is in the old handler. */
 void platform_on_tick(void (*handler)(void))
 {
     atomic_store_release(&tick_handler, handler);
@@ -162,7 +162,7 @@ void platform_on_tick(void (*handler)(void))
         quarry_port_pause();
 }
 
-/* The other CPU's block behind GS is all that Quarry sees of a CPU. */
+/* Quarry identifies a CPU by the block behind GS, so changing GS is enough. */
 void platform_move_to(unsigned cpu)
 {
     msr_write(MSR_GS_BASE, (uintptr_t)smp_cpu(cpu));
@@ -170,7 +170,7 @@ void platform_move_to(unsigned cpu)
 
 bool platform_on_pause(void (*handler)(void))
 {
-    (void)handler; /* pausing is an instruction here */
+    (void)handler; /* quarry_port_pause() is one instruction here */
     return false;
 }
 
@@ -182,7 +182,7 @@ static unsigned long steps;
 static void on_step(bool interrupts_were_on)
 {
     if (!interrupts_were_on)
-        return; /* no interrupt could come here */
+        return; /* no interrupt is possible at this instruction */
     steps++;
     between_steps();
 }

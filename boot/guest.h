@@ -7,10 +7,10 @@
 
 void guest_init(const struct handoff *handoff);
 
-/* A stop's report: goes to the test that expects it, and then does not return; else returns. */
+/* If a test expects a stop, passes it the report and does not return. Otherwise returns. */
 void guest_stopped(const char *report);
 
-/* Frames that the last fresh heap got from boot services. */
+/* The number of frames that the last fresh heap got from boot services. */
 size_t guest_reclaimed_frames(void);
 
 #endif

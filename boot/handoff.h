@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the firmware leaves behind, in words of our own: the border behind which nothing knows UEFI.
+ * Data that firmware.c collects for the harness. Code behind this header does not depend on UEFI.
  */
 #ifndef BOOT_HANDOFF_H
 #define BOOT_HANDOFF_H
@@ -12,17 +12,17 @@
 #include <quarry/port.h>
 
 #define HANDOFF_OPTIONS_BYTES 512u
-#define HANDOFF_RESULT_BYTES 2048u /* what a firmware's variable surely holds */
+#define HANDOFF_RESULT_BYTES 2048u /* a size that every firmware accepts for a variable */
 #define HANDOFF_CPUS_MAX 256u
 #define HANDOFF_EXECUTABLES_MAX 64u
 
 struct framebuffer {
-    uintptr_t base; /* 0: there is none that we can draw on */
+    uintptr_t base; /* 0: none, or not supported */
     size_t bytes;
     uint32_t width;
     uint32_t height;
     uint32_t pixels_per_line;
-    bool red_first; /* the byte order of a pixel: red green blue, or blue green red */
+    bool red_first; /* byte order of a pixel: red, green, blue; if false, blue, green, red */
 };
 
 struct address_range {
@@ -30,18 +30,18 @@ struct address_range {
     uint64_t bytes;
 };
 
-/* The CPUs that the firmware's tables name, the boot CPU first. */
+/* The CPUs in the firmware's tables, the boot CPU first. */
 struct cpu_list {
     unsigned count;
-    unsigned beyond; /* CPUs that there was no room for */
+    unsigned beyond; /* CPUs that did not fit */
     uint32_t apic_ids[HANDOFF_CPUS_MAX];
 };
 
-/* Where a run's results go, but for screen and serial line. */
+/* Where a run's results are stored, besides screen and serial line. */
 enum results_place {
-    RESULTS_NOWHERE,   /* not started from a stick */
-    RESULTS_PROTECTED, /* the stick cannot be written to */
-    RESULTS_KEPT,      /* the firmware keeps them, and the next start writes them to the stick */
+    RESULTS_NOWHERE,   /* not started from a USB stick */
+    RESULTS_PROTECTED, /* the USB stick is not writable */
+    RESULTS_KEPT,      /* in a variable of the firmware; the next start writes them to the stick */
 };
 
 struct handoff {
@@ -57,38 +57,38 @@ struct handoff {
     size_t region_count;
     size_t region_capacity;
 
-    /* What is called after the handoff, for the reset and the results: the firmware's code, its
-     * data, and its devices, which are in no region. */
+    /* Runtime services, called after the handoff for the reset and the results: the firmware's
+     * code, data and devices, which are in no region. */
     struct address_range executables[HANDOFF_EXECUTABLES_MAX];
     size_t executable_count;
 
-    /* ACPI's tables of memory nodes, by physical address; 0: none. Read by nobody yet. */
+    /* Physical addresses of ACPI's tables of memory nodes; 0: none. Not used yet. */
     uint64_t memory_affinity_table; /* SRAT */
     uint64_t memory_distance_table; /* SLIT */
 
-    /* Memory for the harness: a page below 1 MiB, and a block below 4 GiB, cleared. */
+    /* Memory for the harness, cleared: a page below 1 MiB and a block below 4 GiB. */
     uintptr_t low_page;
     uintptr_t work;
     size_t work_bytes;
+
+    /* Runtime services, called with interrupts off. reset() restarts the machine or switches it off
+     * and returns only if it fails. keep_results() stores the run's results in a variable
+     * (session.h) and returns false if it fails. */
+    void (*reset)(bool power_off);
+    bool (*keep_results)(const char *text, size_t bytes);
 };
 
-/* How much of the address space there is to map: for the size of the harness's page tables. */
+/* How much of the address space is mapped: determines the size of the harness's page tables. */
 struct mapping_extent {
-    size_t gibibytes;         /* different GiB that contain memory */
-    size_t half_tebibytes;    /* different 512 GiB */
-    size_t split_large_pages; /* different 2 MiB in which the firmware's own parts lie */
+    size_t gibibytes;         /* aligned GiB that contain memory */
+    size_t half_tebibytes;    /* aligned 512 GiB that contain memory */
+    size_t split_large_pages; /* aligned 2 MiB that contain parts of the firmware */
 };
 
-/* How much work memory the harness needs for so many CPUs and so much to map. */
+/* The work memory that the harness needs for this number of CPUs and this mapping. */
 size_t handoff_work_bytes(unsigned cpus, const struct mapping_extent *extent);
 
-/* Takes the machine over; never returns. In main.c. */
+/* Runs the harness; never returns. In main.c. */
 _Noreturn void harness_main(struct handoff *handoff);
-
-/* Resets or switches off by the firmware, which can still do that. Returns if it cannot. */
-void firmware_reset(bool power_off);
-
-/* Hands the run's results to the firmware (session.h); false if it refuses. Interrupts are off. */
-bool firmware_keep_results(const char *text, size_t bytes);
 
 #endif

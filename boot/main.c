@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The harness: the machine is ours, and Quarry is shown to work on it.
+ * The harness: a program that runs on the machine without firmware and tests Quarry there.
  *
- *   1. The machine stands on its own: page tables, descriptor tables, stacks, interrupts, clock.
- *   2. Quarry takes the memory, and then what the firmware's boot services occupied.
- *   3. Every CPU is started.
- *   4. The tests run, then the stress loops, on all of them.
- *   5. A summary, and an exit status for QEMU, or a result on the screen.
+ *   1. It sets up page tables, descriptor tables, stacks, interrupts and the clock.
+ *   2. It initialises Quarry with all memory, including the memory of the firmware's boot services.
+ *   3. It starts every CPU.
+ *   4. It runs the tests and the stress loops on all CPUs.
+ *   5. It prints a summary and exits QEMU with a status, or shows the result on the screen.
  *
- * All that the harness needs for itself lies in one block that the firmware gave (handoff.h), so
- * Quarry can be started afresh for each test over all of the memory.
+ * The harness itself uses one block of memory from the firmware (handoff.h). So each test can
+ * initialise Quarry again with all other memory.
  */
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
@@ -43,7 +43,7 @@
 static struct handoff *handoff;
 static struct options options;
 
-/* Labels of linker.ld: the image's sections. */
+/* From linker.ld: the sections of the image. */
 extern const char image_start[], text_start[], text_end[], rodata_start[], rodata_end[];
 
 /* ---- memory of the harness ---- */
@@ -51,30 +51,30 @@ extern const char image_start[], text_start[], text_end[], rodata_start[], rodat
 size_t handoff_work_bytes(unsigned cpus, const struct mapping_extent *extent)
 {
     size_t stack_bytes = cpus * CPU_STACK_AREA_BYTES;
-    /* Beyond the memory: the framebuffer and the APIC. Rights: the image, page 0 and the
-     * trampoline, the guard pages between stacks, those of guarded objects. */
+    /* Outside the memory: the framebuffer and the APIC. Pages with rights of their own: the image,
+     * page 0, the trampoline, the guard pages between stacks and those of guarded objects. */
     size_t tables = paging_bytes_needed(extent->gibibytes + 4, extent->half_tebibytes + 2,
                                         extent->split_large_pages + stack_bytes / (2 << 20) + 24);
     return tables + stack_bytes + cpus * sizeof(struct cpu) + 3 * 4096;
 }
 
-/* A piece of the work memory, from its front, page-aligned. */
-static uintptr_t take_work(size_t bytes)
+/* Takes page-aligned memory from the start of the work memory. */
+static uintptr_t work_alloc(size_t bytes)
 {
-    uintptr_t taken = handoff->work;
+    uintptr_t start = handoff->work;
     bytes = round_up(bytes, 4096);
     handoff->work += bytes;
     handoff->work_bytes -= bytes;
-    return taken;
+    return start;
 }
 
-static struct smp_memory take_cpu_memory(void)
+static struct smp_memory cpu_memory_alloc(void)
 {
     unsigned cpus = handoff->cpus.count;
     return (struct smp_memory){
         .trampoline = handoff->low_page,
-        .stack_areas = take_work(cpus * CPU_STACK_AREA_BYTES),
-        .cpus = (struct cpu *)take_work(cpus * sizeof(struct cpu)),
+        .stack_areas = work_alloc(cpus * CPU_STACK_AREA_BYTES),
+        .cpus = (struct cpu *)work_alloc(cpus * sizeof(struct cpu)),
     };
 }
 
@@ -99,32 +99,32 @@ static void protect_memory(void)
     paging_protect((uintptr_t)text_start, (size_t)(text_end - text_start), PAGING_READ_EXECUTE);
     paging_protect((uintptr_t)rodata_start, (size_t)(rodata_end - rodata_start), PAGING_READ);
     paging_protect(handoff->low_page, 4096, PAGING_ALL);
-    paging_protect(0, 4096, PAGING_NONE); /* a NULL that is followed faults */
+    paging_protect(0, 4096, PAGING_NONE); /* an access through NULL faults */
 }
 
 static void build_paging(void)
 {
     size_t bytes = handoff->work_bytes;
-    paging_init(take_work(bytes), bytes);
+    paging_init(work_alloc(bytes), bytes);
     map_memory();
     protect_memory();
 }
 
-/* ---- the way out ---- */
+/* ---- the end of a run ---- */
 
-/* Tried once: a fault in the firmware ends up here as well. */
+/* Tries only once: a fault in the firmware leads back here. */
 static void keep_results(enum results_place place)
 {
     const char *text;
     size_t bytes = result_text(&text);
     handoff->results = RESULTS_NOWHERE;
     if (place == RESULTS_PROTECTED)
-        console_print("results     nowhere but here: the stick cannot be written to\n");
-    else if (place == RESULTS_KEPT && firmware_keep_results(text, bytes))
-        console_print("results     kept by the firmware; start this stick once more, and they are "
-                      "in its results.txt\n");
+        console_print("results     not stored: cannot write to the USB stick\n");
+    else if (place == RESULTS_KEPT && handoff->keep_results(text, bytes))
+        console_print("results     kept by the firmware; the next start from this USB stick writes "
+                      "them to its results.txt\n");
     else if (place == RESULTS_KEPT)
-        console_print("results     nowhere but here: the firmware does not keep them\n");
+        console_print("results     not stored: the firmware cannot keep them\n");
 }
 
 static _Noreturn void finish(bool passed)
@@ -140,8 +140,8 @@ static _Noreturn void finish(bool passed)
     machine_qemu_exit(passed);
     if (!options.wait)
         machine_wait_key(KEY_WAIT_SECONDS);
-    firmware_reset(!again);
-    firmware_reset(again);
+    handoff->reset(!again);
+    handoff->reset(again);
     halt_forever();
 }
 
@@ -155,12 +155,12 @@ static void stop(const char *report)
 
 _Noreturn void quarry_port_panic(const char *report)
 {
-    guest_stopped(report); /* a test may have expected it */
+    guest_stopped(report); /* does not return if a test expects the stop */
     stop(report);
     halt_forever();
 }
 
-/* ---- what there is ---- */
+/* ---- the machine, printed ---- */
 
 static unsigned mebibytes(uint64_t bytes)
 {
@@ -185,7 +185,7 @@ static void report_memory(size_t reclaimed)
     quarry_stats(&stats);
     console_print("memory      %u MiB usable: %zu frames, of them %zu from boot services\n",
                   mebibytes(stats.frames_total * 4096), stats.frames_total, reclaimed);
-    console_print("tables      %zu KiB taken by Quarry at the start (%zu KiB lost)\n",
+    console_print("tables      %zu KiB used by Quarry at the start (%zu KiB lost)\n",
                   stats.boot_bytes / 1024, stats.lost_bytes / 1024);
 }
 
@@ -197,7 +197,8 @@ static unsigned cpus_wanted(void)
     return options.cpus > 0 && options.cpus < all ? options.cpus : all;
 }
 
-/* A CPU that does not exist, for fault=cpu; 0xfe is nobody's on any machine met so far. */
+/* fault=cpu: replaces a CPU by one that does not exist. APIC id 0xfe is unused on common machines.
+ */
 static void add_missing_cpu(void)
 {
     struct cpu_list *cpus = &handoff->cpus;
@@ -209,16 +210,16 @@ static void start_cpus(void)
 {
     add_missing_cpu();
     unsigned wanted = cpus_wanted();
-    unsigned silent = 0;
+    unsigned not_responding = 0;
     for (unsigned i = 1; i < wanted; i++) {
         if (smp_start(handoff->cpus.apic_ids[i], CPU_DEADLINE_MS, options.timer_hertz))
             continue;
-        silent++;
+        not_responding++;
         console_print("not ok: the CPU with APIC id %u does not answer and is left out\n",
                       handoff->cpus.apic_ids[i]);
     }
-    console_print("cpus        %u running, %u silent, %u not wanted\n", smp_cpu_count(), silent,
-                  handoff->cpus.count - wanted + handoff->cpus.beyond);
+    console_print("cpus        %u online, %u not responding, %u disabled\n", smp_cpu_count(),
+                  not_responding, handoff->cpus.count - wanted + handoff->cpus.beyond);
 }
 
 /* ---- faults on demand ---- */
@@ -241,9 +242,9 @@ static void report_latencies(void)
     struct dashboard_latencies latencies = dashboard_latencies();
     if (latencies.samples > 0)
         console_print(
-            "\nlatency     a pair of 64 bytes under stress: median %lu ns, 99.9%% %lu ns, "
+            "\nlatency     alloc and free of 64 bytes under stress: median %lu ns, 99.9%% %lu ns, "
             "worst %lu ns\n",
-            latencies.median, latencies.most, latencies.worst);
+            latencies.median, latencies.permille_999, latencies.worst);
 }
 
 static void show_live(void)
@@ -258,8 +259,7 @@ static void show_live(void)
     interrupts_on();
 }
 
-/* Rounds of all loops, one after the other, until somebody has had enough. Where there is no
- * keyboard to say so, one hour. */
+/* Runs rounds of all loops until a key is pressed; for one hour on a machine without a keyboard. */
 static struct test_result run_forever(void)
 {
     struct test_result all = {0};
@@ -281,7 +281,7 @@ static struct test_result run_forever(void)
 static _Noreturn void run_everything(void)
 {
     struct test_result result = {0};
-    console_status(SCREEN_TITLE, " tests and stress loops are running ...");
+    console_status(SCREEN_TITLE, " running tests and stress loops ...");
     if (options.live)
         show_live();
     stress_set_seconds(options.stress_seconds);
@@ -311,7 +311,7 @@ static _Noreturn void run_everything(void)
     finish(passed);
 }
 
-/* Set by the debugger (make gdb), which reads the address here to know where the symbols are. */
+/* Set by the debugger (make gdb). It reads the printed address to load the symbols there. */
 static volatile bool debugger_attached;
 
 static void wait_for_debugger(void)
@@ -321,7 +321,7 @@ static void wait_for_debugger(void)
         quarry_port_pause();
 }
 
-/* On the harness's own stack. */
+/* Runs on the harness's own stack. */
 static void on_own_stack(void *argument)
 {
     (void)argument;
@@ -330,7 +330,7 @@ static void on_own_stack(void *argument)
     guest_init(handoff);
     report_machine();
     if (options.unknown != NULL)
-        console_print("# not understood, from here on: %s\n", options.unknown);
+        console_print("# unknown option in: %s\n", options.unknown);
     test_heap_fresh();
     report_memory(guest_reclaimed_frames());
     apic_timer_calibrate();
@@ -349,10 +349,10 @@ _Noreturn void harness_main(struct handoff *given)
     clock_init(handoff->ticks_per_second);
     console_init(&handoff->framebuffer);
     screen_title("Quarry   a memory allocator for kernels");
-    console_print("\nQuarry owns the machine\n\n");
+    console_print("\nQuarry test harness\n\n");
     if (options.debug)
         wait_for_debugger();
-    struct smp_memory memory = take_cpu_memory();
+    struct smp_memory memory = cpu_memory_alloc();
     build_paging();
     paging_load();
     interrupts_init();

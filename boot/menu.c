@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The menu; see menu.h. Arrow keys and Enter, or an entry's digit; any key stops the countdown. */
+/* The menu; see menu.h. Keys: arrows and Enter, or an entry's digit. Any key stops the countdown.
+ */
 #include "boot/menu.h"
 
 #include <stddef.h>
@@ -19,15 +20,15 @@ struct entry {
     const char *name; /* in quarry.cfg: default=NAME */
     const char *title;
     const char *about;
-    const char *words; /* what it adds to the options; NULL: nothing is started */
+    const char *words; /* options that it adds; NULL: switch off */
 };
 
 static const struct entry entries[] = {
-    {"quick", "Quick check", "every test and a short stress run, less than a minute", "live wait"},
+    {"quick", "Quick check", "all tests and a short stress run, less than a minute", "live wait"},
     {"full", "Full check", "the same, with ten minutes of stress", "live wait stress=600"},
-    {"stress", "Stress until stopped", "on all CPUs, until a key is pressed, for days if need be",
+    {"stress", "Stress until stopped", "on all CPUs, until a key is pressed",
      "live wait tests=stress forever"},
-    {"benchmark", "Benchmark", "what allocation costs, in ticks of this processor's clock",
+    {"benchmark", "Benchmark", "the cost of allocation in ticks of the processor's clock",
      "wait tests=none bench"},
     {"failsafe", "Failsafe check", "one CPU, no timer interrupts", "live wait cpus=1 notimer"},
     {"off", "Switch off", "", NULL},
@@ -79,14 +80,14 @@ static void show(const CHAR16 *notice, size_t chosen)
 
 static void show_countdown(unsigned seconds, size_t chosen)
 {
-    put_line(COLOUR_PLAIN, "   %s starts in %u s; any key stops the clock.   ",
+    put_line(COLOUR_PLAIN, "   %s starts in %u s; any key stops the countdown.   ",
              entries[chosen].title, seconds);
     INT32 row = out->Mode->CursorRow;
-    if (row > 0) /* the next one stands in the same line */
+    if (row > 0) /* the next countdown overwrites this line */
         uefi_call_wrapper(out->SetCursorPosition, 3, out, 0, (UINTN)row - 1);
 }
 
-/* The entry that a key leads to; `done`: and it is chosen. */
+/* The entry that is selected after a key. `*done`: the choice is final. */
 static size_t follow(const EFI_INPUT_KEY *key, size_t chosen, bool *done)
 {
     if (key->ScanCode == SCAN_UP)

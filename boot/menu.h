@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What to do, asked while the firmware still serves screen, serial line and keyboard. Without a key
- * the countdown ends in the entry that quarry.cfg names.
+ * The menu on the firmware's console (screen, serial line and keyboard). When the countdown ends
+ * without a key, the entry that quarry.cfg names is chosen.
  */
 #ifndef BOOT_MENU_H
 #define BOOT_MENU_H
@@ -10,9 +10,9 @@
 #include <stdbool.h>
 
 /*
- * Shows `notice` and the entries, and returns the option words of the one that was chosen; NULL:
- * switch off. `seconds`: 0 waits for ever. `preselected`: an entry's name; another text is the
- * first. Needs a console; without one returns the preselected entry at once.
+ * Shows `notice` and the entries. Returns the option words of the chosen entry; NULL: switch off.
+ * `seconds`: the countdown; 0: none. `preselected`: an entry's name; if there is no such entry, the
+ * first one is selected. Without a console returns the selected entry at once.
  */
 const char *menu_choose(EFI_SYSTEM_TABLE *table, const CHAR16 *notice, unsigned seconds,
                         const char *preselected);

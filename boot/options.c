@@ -39,7 +39,7 @@ static void copy_word(char *to, size_t capacity, const char *text)
     to[length] = 0;
 }
 
-static void take_word(struct options *options, const char *word)
+static void parse_word(struct options *options, const char *word)
 {
     const char *value;
     if (word_is(word, "tests=", &value))
@@ -85,7 +85,7 @@ struct options options_parse(const char *text)
             text++;
             continue;
         }
-        take_word(&options, text);
+        parse_word(&options, text);
         while (!is_end(*text))
             text++;
     }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the user asked for, in one line of words:
+ * The options, one line of words:
  *
  *     tests=TEXT      run only the tests whose names contain TEXT; tests=none: none
- *     stress=SECONDS  the stress loops share so many seconds, instead of a fixed number of rounds
+ *     stress=SECONDS  the stress loops share this time, instead of a fixed number of rounds
  *     cpus=N          use no more than N CPUs
  *     notimer         no timer interrupts
- *     timer=HERTZ     timer interrupts a second on each CPU, instead of 100
- *     bench           print what allocation costs, in instructions under -icount
- *     baselines      the same beside simple allocators, by the number of free blocks
- *     heapmap         print a heap in the middle of its life, as JSON
- *     live            show on the screen what happens, while it happens
+ *     timer=HERTZ     timer interrupts per second on each CPU; default 100
+ *     bench           print the cost of allocation, in instructions under -icount
+ *     baselines       compare Quarry with simple allocators, by the number of free blocks
+ *     heapmap         print a partly filled heap as JSON
+ *     live            show progress, memory and CPUs on the screen during the run
  *     forever         repeat the stress loops until a key is pressed
- *     menu=SECONDS    from a stick: ask what to do, and wait so long (0: for ever) for an answer
- *     default=NAME    the menu's answer without one: quick, full, stress, benchmark, failsafe, off
- *     debug           wait at the start until a debugger sets debugger_attached
+ *     menu=SECONDS    USB stick only: show a menu with this countdown (0: no countdown)
+ *     default=NAME    the preselected entry: quick, full, stress, benchmark, failsafe, off
+ *     debug           wait until a debugger sets debugger_attached
  *     wait            keep the result on the screen until a key is pressed
- *     fault=NAME      break something, to see that it is reported: page, stop, hang, cpu
+ *     fault=NAME      cause a fault that must be reported: page, stop, hang, cpu
  */
 #ifndef BOOT_OPTIONS_H
 #define BOOT_OPTIONS_H
@@ -26,7 +26,7 @@
 struct options {
     char tests[48];
     char fault[16];
-    char preselected[16]; /* menu */
+    char preselected[16]; /* default= */
     unsigned menu_seconds;
     bool menu;
     bool forever;
@@ -39,10 +39,10 @@ struct options {
     bool heapmap;
     bool debug;
     bool wait;
-    const char *unknown; /* the first word that is none of these; NULL: all were understood */
+    const char *unknown; /* the first unknown word, in the text; NULL: none */
 };
 
-/* `text` must stay. Of a word that comes twice the last counts. */
+/* `text` must stay valid. If an option occurs twice, the last one counts. */
 struct options options_parse(const char *text);
 
 #endif

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Marks a PE image NX_COMPAT and refuses one that does not deserve it.
+"""Marks a PE image NX_COMPAT, or fails if its sections do not allow that.
 
     pe.py IMAGE
 
-objcopy cannot set the flag. Every section must lie on a page of its own and must not be both
-writable and executable. The time stamp becomes 0, so that the same sources give the same image.
+objcopy cannot set the flag. Every section must begin on a page and must not be both writable and
+executable. The time stamp is set to 0, so that the same sources give the same image.
 """
 
 import struct

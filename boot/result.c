@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run has to say; see result.h. The first half fills up and stays; the second is a ring, so
- * that however long the run is, its end is there.
+ * The text of a run; see result.h. The first half of the buffer keeps the first lines. The second
+ * half is a ring that keeps the last lines.
  */
 #include "boot/result.h"
 
@@ -13,7 +13,7 @@
 
 static char first[HALF_BYTES];
 static char last[HALF_BYTES];
-static size_t noted; /* bytes in all */
+static size_t noted; /* bytes in total */
 
 static void note(char byte)
 {

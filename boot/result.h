@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run has to say in the end, cut to what the firmware's variables hold: the first lines and
- * the last ones of the console, but for tests that passed.
+ * The text of a run for the firmware's variable: the first and the last lines of the console,
+ * without tests that passed, cut to HANDOFF_RESULT_BYTES.
  */
 #ifndef BOOT_RESULT_H
 #define BOOT_RESULT_H
 
 #include <stddef.h>
 
-/* A line, or a piece of one, that the console prints. The console's lock is held. */
+/* Adds a line or part of a line that the console prints. The caller holds the console's lock. */
 void result_note(const char *text);
 
-/* All that was noted, as one text; its length in bytes. */
+/* Sets `*text` to the whole text; returns its length in bytes. */
 size_t result_text(const char **text);
 
 #endif

@@ -15,7 +15,7 @@ static const uint32_t colours[] = {
     [SCREEN_BAD] = 0xff6b6b,  [SCREEN_TITLE] = 0xf0c674,
 };
 
-static struct framebuffer frame; /* base 0: none */
+static struct framebuffer frame; /* base 0: no screen */
 static uint32_t scale;
 static uint32_t columns;
 static uint32_t rows; /* row 0 is the title, the last one the status */
@@ -72,7 +72,7 @@ void screen_init(const struct framebuffer *framebuffer)
 {
     frame = *framebuffer;
     if (frame.width < 320 || frame.height < 200)
-        frame.base = 0; /* too small to read anything */
+        frame.base = 0; /* too small for text */
     if (frame.base == 0)
         return;
     scale = 1 + frame.height / 1400;
@@ -98,7 +98,7 @@ static void draw_glyph(uint32_t at_column, uint32_t at_row, char c, uint32_t col
     }
 }
 
-/* Returns the column behind the text. */
+/* Returns the column after the text. */
 static uint32_t draw_text(uint32_t from, uint32_t at_row, const char *text, uint32_t colour,
                           uint32_t background)
 {
@@ -125,17 +125,17 @@ void screen_status(const char *text, enum screen_colour colour)
     draw_bar(rows - 1, text, BACKGROUND, colours[colour]);
 }
 
-/* A third of the lines at once: moving pixels is slow. */
+/* Scrolls by a third of the lines, because copying pixels is slow. */
 static void scroll(void)
 {
     uint32_t scrolling = rows - 1 - body;
-    uint32_t gone = scrolling / 3 + 1;
-    uint32_t kept_lines = (scrolling - gone) * screen_row_height();
+    uint32_t removed = scrolling / 3 + 1;
+    uint32_t kept_lines = (scrolling - removed) * screen_row_height();
     for (uint32_t y = 0; y < kept_lines; y++)
-        memory_copy(line_at(screen_row_top(body) + y), line_at(screen_row_top(body + gone) + y),
+        memory_copy(line_at(screen_row_top(body) + y), line_at(screen_row_top(body + removed) + y),
                     frame.width * sizeof(uint32_t));
     fill_lines(screen_row_top(body) + kept_lines, screen_row_top(rows - 1), BACKGROUND);
-    row -= gone;
+    row -= removed;
 }
 
 static void next_row(void)
@@ -158,7 +158,7 @@ void screen_write(const char *text, enum screen_colour colour)
     }
 }
 
-/* ---- the part that is drawn at will ---- */
+/* ---- the reserved part ---- */
 
 bool screen_reserve(uint32_t wanted)
 {

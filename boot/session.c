@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A run from a stick, before and after; see session.h. */
+/* A run from a USB stick; see session.h. */
 #include "boot/session.h"
 
 #include "boot/menu.h"
@@ -31,14 +31,14 @@ static size_t length_of(const char *text)
     return length;
 }
 
-/* A blank and the text; what does not fit is left out, and the harness says what it understood. */
+/* Appends a blank and the text. Text that does not fit is cut. */
 static void add_words(char *options, const char *words)
 {
     size_t length = length_of(options);
     format_text(options + length, HANDOFF_OPTIONS_BYTES - length, " %s", words);
 }
 
-/* The file's words on one line: a comment goes from # to the end of its line. */
+/* Joins the file's lines, without comments, which begin with #. */
 static void flatten(char *text)
 {
     bool comment = false;
@@ -50,7 +50,7 @@ static void flatten(char *text)
     }
 }
 
-/* Each run of blanks becomes one, so that a long comment does not take the options' room. */
+/* Replaces each run of blanks by one, so that long comments do not fill the options' buffer. */
 static void squeeze(char *text)
 {
     char *to = text;
@@ -90,7 +90,7 @@ static void add_load_options(EFI_BOOT_SERVICES *services, EFI_HANDLE image, char
     add_words(options, words);
 }
 
-/* What QEMU was told comes last, and so counts most. */
+/* QEMU's options come last, so they override the others. */
 static void add_qemu_words(char *options)
 {
     char words[HANDOFF_OPTIONS_BYTES];
@@ -100,8 +100,8 @@ static void add_qemu_words(char *options)
 
 /* ---- results ---- */
 
-/* What the last run left; the words for the menu. `*stored`: there was something, and it is safe.
- */
+/* Moves the last run's results from the variable to the file. Returns a notice for the menu. Sets
+ * `*stored` if there were results and the file has them. */
 static const CHAR16 *store_last(EFI_RUNTIME_SERVICES *runtime, bool *stored)
 {
     static char text[HANDOFF_RESULT_BYTES];
@@ -110,25 +110,25 @@ static const CHAR16 *store_last(EFI_RUNTIME_SERVICES *runtime, bool *stored)
     EFI_GUID owner = variable_owner;
     if (EFI_ERROR(uefi_call_wrapper(runtime->GetVariable, 5, (CHAR16 *)variable_name, &owner,
                                     &attributes, &bytes, text)))
-        return u"   Results are written to this stick: results.txt.\r\n";
+        return u"   Results are written to this USB stick: results.txt.\r\n";
     if (!usb_append(results_path, text, bytes))
-        return u"   The last run's results could not be written to this stick "
+        return u"   The last run's results could not be written to this USB stick "
                u"(write-protected?).\r\n"
-               u"   The firmware keeps them until a run from it takes their place.\r\n";
+               u"   The firmware keeps them until the next run replaces them.\r\n";
     uefi_call_wrapper(runtime->SetVariable, 5, (CHAR16 *)variable_name, &owner, VARIABLE_KEPT, 0,
                       NULL);
     *stored = true;
-    return u"   The last run's results have been written to this stick: results.txt.\r\n";
+    return u"   The last run's results have been written to this USB stick: results.txt.\r\n";
 }
 
-/* The first lines of a run, straight to the stick: so even a run that hangs has left a trace. */
-static bool write_beginning(EFI_RUNTIME_SERVICES *runtime, const char *options)
+/* Writes the start of a run to the USB stick directly, so that a run that hangs is recorded too. */
+static bool write_start(EFI_RUNTIME_SERVICES *runtime, const char *options)
 {
     static char text[HANDOFF_OPTIONS_BYTES + 100];
     EFI_TIME now = {0};
     uefi_call_wrapper(runtime->GetTime, 2, &now, NULL);
     size_t length =
-        format_text(text, sizeof text, "\r\n== begun %u-%02u-%02u %02u:%02u, options:%s\r\n",
+        format_text(text, sizeof text, "\r\n== started %u-%02u-%02u %02u:%02u, options:%s\r\n",
                     now.Year, now.Month, now.Day, now.Hour, now.Minute, options);
     return usb_append(results_path, text, length);
 }
@@ -146,7 +146,7 @@ static const char *ask(EFI_SYSTEM_TABLE *table, const struct options *options)
 {
     bool stored = false;
     const CHAR16 *notice = store_last(table->RuntimeServices, &stored);
-    /* Whoever comes back for the results wants to see that they are there, not the next run. */
+    /* After a run the user comes for the results, so the menu waits without a countdown. */
     return menu_choose(table, notice, stored ? 0 : options->menu_seconds, options->preselected);
 }
 
@@ -154,12 +154,12 @@ bool session_begin(EFI_SYSTEM_TABLE *table, EFI_HANDLE image, struct handoff *ha
 {
     char *words = handoff->options;
     words[0] = 0;
-    bool is_stick = usb_open(table->BootServices, image) && add_config(words);
+    bool is_usb_stick = usb_open(table->BootServices, image) && add_config(words);
     add_load_options(table->BootServices, image, words);
     size_t own = length_of(words);
     add_qemu_words(words);
     struct options options = options_parse(words);
-    if (is_stick && options.menu) {
+    if (is_usb_stick && options.menu) {
         const char *chosen = ask(table, &options);
         if (chosen == NULL)
             return false;
@@ -168,8 +168,8 @@ bool session_begin(EFI_SYSTEM_TABLE *table, EFI_HANDLE image, struct handoff *ha
         add_qemu_words(words);
     }
     handoff->results = RESULTS_NOWHERE;
-    if (is_stick)
+    if (is_usb_stick)
         handoff->results =
-            write_beginning(table->RuntimeServices, words) ? RESULTS_KEPT : RESULTS_PROTECTED;
+            write_start(table->RuntimeServices, words) ? RESULTS_KEPT : RESULTS_PROTECTED;
     return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Files on the medium that the image was started from; see stick.h. */
+/* Files on the boot medium; see usb.h. */
 #include "boot/usb.h"
 
-static EFI_FILE_HANDLE root; /* NULL: there is no file system */
+static EFI_FILE_HANDLE root; /* NULL: no file system */
 
 bool usb_open(EFI_BOOT_SERVICES *services, EFI_HANDLE image)
 {

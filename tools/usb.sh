@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# stick.sh APPLICATION CONFIG IMAGE: an image for a USB stick, GPT with one EFI system partition in
-# FAT32. No root and no loop device; the same input gives the same bytes. With SIGN_KEY and SIGN_CERT
-# in the environment the application is signed for Secure Boot.
+# usb.sh APPLICATION CONFIG IMAGE: makes an image for a USB stick, with a GPT and one EFI system
+# partition in FAT32. It needs no root and no loop device. The same input gives the same bytes. With
+# SIGN_KEY and SIGN_CERT in the environment it signs the application for Secure Boot.
 set -eu
 
 application=$1
@@ -10,7 +10,7 @@ config=$2
 image=$3
 megabytes=64
 first=2048                                # the partition, in sectors of 512 bytes: at 1 MiB
-last=$((megabytes * 2048 - 34))           # behind it, GPT's second table
+last=$((megabytes * 2048 - 34))           # before the second table of the GPT
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1767225600}" TZ=UTC MTOOLS_SKIP_CHECK=1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -6,12 +6,12 @@
 
 #include "boot/x86_64/clock.h"
 #include "boot/x86_64/instructions.h"
-#include "boot/x86_64/interrupts.h"
+#include "boot/x86_64/vectors.h"
 
 #define APIC_BASE_X2 (1u << 10)
 #define APIC_BASE_ADDRESS 0xffffff000u
 
-/* Registers, by their offset in memory; an x2APIC MSR is the first one plus offset / 16. */
+/* Offsets of the registers in memory. With the x2APIC: MSR_X2APIC_FIRST + offset / 16. */
 enum {
     REGISTER_ID = 0x20,
     REGISTER_TASK_PRIORITY = 0x80,
@@ -112,7 +112,7 @@ static void command(uint32_t to_apic_id, uint32_t what)
         msr_write(MSR_X2APIC_FIRST + REGISTER_COMMAND / 16, (uint64_t)to_apic_id << 32 | what);
         return;
     }
-    /* Two registers: nothing may come between, and the last command must be gone. */
+    /* Two writes that must not be interrupted, after the previous command was sent. */
     uintptr_t irq = quarry_port_irq_save();
     for (unsigned i = 0; i < 100000 && register_read(REGISTER_COMMAND) & COMMAND_PENDING; i++)
         quarry_port_pause();

@@ -11,7 +11,7 @@ static uint64_t start;
 
 void clock_init(uint64_t ticks_per_second)
 {
-    /* A counter that stood still would make every wait endless; 1 GHz is a guess that ends. */
+    /* A rate near 0 would make every wait endless, so assume 1 GHz instead. */
     rate = ticks_per_second >= 1000000 ? ticks_per_second : 1000000000;
     start = timestamp();
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Time, from the timestamp counter, whose rate the firmware's clock told us. */
-#ifndef ARCH_X86_64_CLOCK_H
-#define ARCH_X86_64_CLOCK_H
+/* Time by the timestamp counter, whose rate firmware.c measured with the firmware's clock. */
+#ifndef BOOT_X86_64_CLOCK_H
+#define BOOT_X86_64_CLOCK_H
 
 #include <stdint.h>
 
-/* Ticks of the timestamp counter in a second; before anything else here. */
+/* Sets the rate of the timestamp counter. Called before the other functions. */
 void clock_init(uint64_t ticks_per_second);
 
 uint64_t clock_ticks_per_second(void);

@@ -3,14 +3,13 @@
 #include "boot/x86_64/cpu.h"
 
 #include "boot/x86_64/instructions.h"
-#include "boot/x86_64/interrupts.h"
 
 struct table_pointer {
     uint16_t limit;
     uint64_t base;
 } __attribute__((__packed__));
 
-/* In entry.S: loads the table and all segment registers. */
+/* In entry.S. Loads the table and all segment registers. */
 void cpu_load_gdt(const struct table_pointer *gdt);
 
 static void fill_gdt(struct cpu *cpu)
@@ -29,10 +28,9 @@ void cpu_load(struct cpu *cpu)
     cpu->self = cpu;
     fill_gdt(cpu);
     cpu->task.io_map = sizeof cpu->task;
-    cpu->task.interrupt_stack[INTERRUPT_FAULT_STACK - 1] = cpu->stack_area + CPU_STACK_AREA_BYTES;
+    cpu->task.interrupt_stack[CPU_FAULT_STACK - 1] = cpu->stack_area + CPU_STACK_AREA_BYTES;
     struct table_pointer gdt = {sizeof cpu->gdt - 1, (uintptr_t)cpu->gdt};
     cpu_load_gdt(&gdt);
     __asm__ volatile("ltr %w0" : : "r"((uint16_t)GDT_TASK));
     msr_write(MSR_GS_BASE, (uintptr_t)cpu);
-    interrupts_load();
 }

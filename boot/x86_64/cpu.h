@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One CPU of the machine: the block that its GS points at, its descriptor tables and stacks.
+ * One CPU: the block that its GS points at, its descriptor tables and stacks.
  */
-#ifndef ARCH_X86_64_CPU_H
-#define ARCH_X86_64_CPU_H
+#ifndef BOOT_X86_64_CPU_H
+#define BOOT_X86_64_CPU_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 
 #include <quarry_arch.h>
 
-/* Null, code, data, and the task state's two entries. */
+/* Null, code, data, and two entries for the task state. */
 #define GDT_ENTRIES 5u
 #define GDT_CODE 0x08u
 #define GDT_DATA 0x10u
@@ -19,8 +19,11 @@
 
 #define CPU_STACK_BYTES ((size_t)32 * 1024)
 #define CPU_FAULT_STACK_BYTES ((size_t)8 * 1024)
-/* A guard page, the stack, a guard page, the stack for faults on which the other may be bad. */
+/* A guard page, the stack, a guard page, the stack for faults that may be caused by the stack. */
 #define CPU_STACK_AREA_BYTES (4096 + CPU_STACK_BYTES + 4096 + CPU_FAULT_STACK_BYTES)
+
+/* Number, 1 to 7, in the task state, of the stack for double faults, NMIs and machine checks. */
+#define CPU_FAULT_STACK 1u
 
 struct task_state {
     uint32_t reserved0;
@@ -33,8 +36,9 @@ struct task_state {
 } __attribute__((__packed__));
 
 /*
- * Written by the boot CPU before the CPU starts, then by that CPU alone, but for `work` (set by
- * the boot CPU when NULL, set NULL by this CPU) and `alive` (set once by this CPU), both atomic.
+ * Written by the boot CPU before this CPU starts, afterwards only by this CPU. Exceptions, both
+ * atomic: `work` (the boot CPU sets it when it is NULL, this CPU resets it to NULL) and `alive`
+ * (set once by this CPU).
  */
 struct cpu {
     struct cpu *self;
@@ -49,9 +53,9 @@ struct cpu {
     struct task_state task;
 } __attribute__((__aligned__(64)));
 
-_Static_assert(offsetof(struct cpu, self) == QUARRY_GS_SELF, "as quarry_arch.h says");
-_Static_assert(offsetof(struct cpu, number) == QUARRY_GS_NUMBER, "as quarry_arch.h says");
-_Static_assert(offsetof(struct cpu, quarry) == QUARRY_GS_BLOCK, "as quarry_arch.h says");
+_Static_assert(offsetof(struct cpu, self) == QUARRY_GS_SELF, "as in quarry_arch.h");
+_Static_assert(offsetof(struct cpu, number) == QUARRY_GS_NUMBER, "as in quarry_arch.h");
+_Static_assert(offsetof(struct cpu, quarry) == QUARRY_GS_BLOCK, "as in quarry_arch.h");
 
 static inline struct cpu *this_cpu(void)
 {
@@ -65,7 +69,7 @@ static inline uintptr_t cpu_stack_top(const struct cpu *cpu)
     return cpu->stack_area + 4096 + CPU_STACK_BYTES;
 }
 
-/* Loads this CPU's descriptor tables and its GS. Interrupts are off. */
+/* Loads this CPU's segment and task descriptors and its GS. Interrupts are off. */
 void cpu_load(struct cpu *cpu);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the machine enters: interrupt stubs, a CPU's first steps, the change of stacks.
+ * Assembly entry points: interrupt stubs, the start of a CPU, the switch of stacks.
  */
 
         .text
 
-/* ---- interrupts: 256 stubs of 16 bytes, then one common way ---- */
+/* ---- interrupts: 256 stubs of 16 bytes, then common code ---- */
 
-/* The processor pushes an error code for these; for the others a 0 takes its place. */
+/* The processor pushes an error code for these vectors; the stubs push 0 for the others. */
 #define HAS_ERROR_CODE 0x60227d00       /* vectors 8, 10-14, 17, 21, 29, 30 */
 
         .balign 16
@@ -78,7 +78,7 @@ cpu_load_gdt:
         xorl    %eax, %eax
         movl    %eax, %fs
         movl    %eax, %gs
-        popq    %rax                    /* the return address, now behind a new code segment */
+        popq    %rax                    /* return through the new code segment */
         pushq   $0x08
         pushq   %rax
         lretq
@@ -90,7 +90,7 @@ stack_switch:
         movq    %rdi, %rsp
         movq    %rdx, %rdi
         xorl    %ebp, %ebp
-        pushq   %rbp                    /* ends the chain of frames; the call keeps 16 */
+        pushq   %rbp                    /* ends the chain of frames; keeps 16-byte alignment */
         pushq   %rbp
         call    *%rsi
         ud2
@@ -98,9 +98,9 @@ stack_switch:
 /*
  * ---- the trampoline ----
  *
- * Copied to a page below 1 MiB, where a started CPU begins in real mode at offset 0, with CS the
- * page's segment. The boot CPU fills in the words at the end. It goes to long mode in one step:
- * protection and paging are switched on by the same write to CR0.
+ * Copied to a page below 1 MiB, where a started CPU begins in real mode at offset 0, with CS set to
+ * the page's segment. The boot CPU fills in the fields at the end. One write to CR0 enables
+ * protection and paging and so enters long mode.
  */
 
         .section .rodata

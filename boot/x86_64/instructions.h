@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine instructions that C has no words for, one function each. */
-#ifndef ARCH_X86_64_INSTRUCTIONS_H
-#define ARCH_X86_64_INSTRUCTIONS_H
+/* Machine instructions that C cannot express, one function each. */
+#ifndef BOOT_X86_64_INSTRUCTIONS_H
+#define BOOT_X86_64_INSTRUCTIONS_H
 
 #include <stdint.h>
 
@@ -54,7 +54,7 @@ static inline void msr_write(uint32_t number, uint64_t value)
                      : "memory");
 }
 
-/* Of the flags register: interrupts are on. */
+/* In the flags register: interrupts are on. */
 #define FLAGS_INTERRUPTS 0x200u
 
 struct cpuid {
@@ -77,48 +77,23 @@ static inline uint64_t timestamp(void)
     return (uint64_t)high << 32 | low;
 }
 
-static inline uint64_t cr0_read(void)
-{
-    uint64_t value;
-    __asm__ volatile("movq %%cr0, %0" : "=r"(value));
-    return value;
-}
+/* cr0_read() and cr0_write(), and so on. */
+#define CONTROL_REGISTER(name)                                                                     \
+    static inline uint64_t name##_read(void)                                                       \
+    {                                                                                              \
+        uint64_t value;                                                                            \
+        __asm__ volatile("movq %%" #name ", %0" : "=r"(value));                                    \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline void name##_write(uint64_t value)                                                \
+    {                                                                                              \
+        __asm__ volatile("movq %0, %%" #name : : "r"(value) : "memory");                           \
+    }
 
-static inline void cr0_write(uint64_t value)
-{
-    __asm__ volatile("movq %0, %%cr0" : : "r"(value) : "memory");
-}
-
-static inline uint64_t cr2_read(void)
-{
-    uint64_t value;
-    __asm__ volatile("movq %%cr2, %0" : "=r"(value));
-    return value;
-}
-
-static inline uint64_t cr3_read(void)
-{
-    uint64_t value;
-    __asm__ volatile("movq %%cr3, %0" : "=r"(value));
-    return value;
-}
-
-static inline void cr3_write(uint64_t value)
-{
-    __asm__ volatile("movq %0, %%cr3" : : "r"(value) : "memory");
-}
-
-static inline uint64_t cr4_read(void)
-{
-    uint64_t value;
-    __asm__ volatile("movq %%cr4, %0" : "=r"(value));
-    return value;
-}
-
-static inline void cr4_write(uint64_t value)
-{
-    __asm__ volatile("movq %0, %%cr4" : : "r"(value) : "memory");
-}
+CONTROL_REGISTER(cr0)
+CONTROL_REGISTER(cr2)
+CONTROL_REGISTER(cr3)
+CONTROL_REGISTER(cr4)
 
 static inline void interrupts_on(void)
 {
@@ -130,7 +105,7 @@ static inline void interrupts_off(void)
     __asm__ volatile("cli" : : : "memory");
 }
 
-/* Sleeps until the next interrupt, which cannot slip in between. */
+/* Halts until the next interrupt. No interrupt can occur between the two instructions. */
 static inline void interrupts_on_and_halt(void)
 {
     __asm__ volatile("sti\n\thlt" : : : "memory");

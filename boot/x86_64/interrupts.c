@@ -32,7 +32,7 @@ struct gate {
     uint32_t reserved;
 };
 
-_Static_assert(sizeof(struct gate) == 16, "as the processor reads it");
+_Static_assert(sizeof(struct gate) == 16, "the processor's format");
 
 static struct gate gates[VECTORS] __attribute__((__aligned__(16)));
 static void (*handlers[VECTORS])(void);
@@ -70,12 +70,12 @@ static const char *const exception_names[EXCEPTIONS] = {
 
 static uint8_t stack_of(unsigned vector)
 {
-    bool own =
+    bool separate =
         vector == VECTOR_NMI || vector == VECTOR_DOUBLE_FAULT || vector == VECTOR_MACHINE_CHECK;
-    return own ? INTERRUPT_FAULT_STACK : 0;
+    return separate ? CPU_FAULT_STACK : 0;
 }
 
-static void silence_old_controller(void)
+static void mask_old_controller(void)
 {
     port_write_8(0x21, 0xff);
     port_write_8(0xa1, 0xff);
@@ -94,7 +94,7 @@ void interrupts_init(void)
             .offset_high = (uint32_t)(stub >> 32),
         };
     }
-    silence_old_controller();
+    mask_old_controller();
 }
 
 void interrupts_load(void)
@@ -163,12 +163,12 @@ void interrupts_step(void (*work)(void *argument), void *argument,
 }
 
 /*
- * A trap behind each instruction. Were each an interrupt's entry, a restartable sequence would
- * never end; so each of its instructions is interrupted once, and left alone when it is met again.
+ * Handles the trap after each instruction. If every trap restarted a restartable sequence, it would
+ * never end. So each instruction of a sequence is interrupted once and not again after the restart.
  */
 static void step(struct interrupt_frame *frame)
 {
-    static uintptr_t furthest; /* the last instruction that was sent back, in this sequence */
+    static uintptr_t furthest; /* the last interrupted instruction of the current sequence */
     uintptr_t interrupted = frame->rip;
     quarry_irq_enter(&frame->rip);
     if (frame->rip == interrupted) {
@@ -190,7 +190,7 @@ void interrupt_dispatch(struct interrupt_frame *frame)
     }
     quarry_irq_enter(&frame->rip);
     if (frame->vector == VECTOR_SPURIOUS || frame->vector == VECTOR_NMI)
-        return; /* a spurious one is not acknowledged, by the manual; an NMI means nothing here */
+        return; /* a spurious interrupt must not be acknowledged; an NMI has no handler */
     void (*handler)(void) = handlers[frame->vector];
     if (frame->vector == VECTOR_PAGE_FAULT && page_fault_hook != NULL)
         page_fault_hook((const void *)cr2_read(), frame->error_code & PAGE_FAULT_WRITE,

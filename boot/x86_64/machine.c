@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine around the CPUs; see machine.h. */
+/* QEMU, keyboard and processor name; see machine.h. */
 #include "boot/x86_64/machine.h"
 
 #include <stdint.h>
@@ -78,7 +78,7 @@ void machine_qemu_exit(bool passed)
 
 /* ---- the keyboard ---- */
 
-/* All ones: there is no controller. */
+/* A port without a device reads as all ones. */
 bool machine_has_keyboard(void)
 {
     return port_read_8(0x64) != 0xff;
@@ -90,9 +90,9 @@ bool machine_wait_key(unsigned seconds)
     do {
         uint8_t status = port_read_8(0x64);
         if (status == 0xff || !(status & 1))
-            continue; /* no controller, or no byte waits */
+            continue; /* no controller, or no byte to read */
         uint8_t code = port_read_8(0x60);
-        if (!(status & 0x20) && !(code & 0x80)) /* not the mouse's, and no key's release */
+        if (!(status & 0x20) && !(code & 0x80)) /* from the keyboard, and not a key's release */
             return true;
     } while (clock_microseconds() < end);
     return false;

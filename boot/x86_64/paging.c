@@ -43,14 +43,14 @@ static void read_features(void)
 
 size_t paging_bytes_needed(size_t gibibytes, size_t half_tebibytes, size_t split_large_pages)
 {
-    /* As if there were no pages of 1 GiB, and each 512 GiB stood below a table of its own on all
-     * levels above; and the root. */
+    /* An upper bound: no pages of 1 GiB, and for each 512 GiB three tables on the levels above;
+     * plus the root. */
     return (gibibytes + 3 * half_tebibytes + split_large_pages + 1) * PAGE_BYTES;
 }
 
-static uint64_t *table_new(void)
+static uint64_t *table_alloc(void)
 {
-    CHECK(pool_at < pool_end, "harness: the page tables' memory is used up");
+    CHECK(pool_at < pool_end, "harness: out of memory for page tables");
     uint64_t *table = (uint64_t *)pool_at;
     memory_clear(table, PAGE_BYTES);
     pool_at += PAGE_BYTES;
@@ -62,20 +62,20 @@ void paging_init(uintptr_t pool, size_t bytes)
     read_features();
     pool_at = pool;
     pool_end = pool + bytes;
-    root = table_new();
+    root = table_alloc();
 }
 
-/* A large page becomes a table of the next smaller ones, alike in all else. */
+/* Replaces a large page by a table of the next smaller pages, with the same rights. */
 static void split(uint64_t *entry, unsigned level)
 {
-    uint64_t *table = table_new();
+    uint64_t *table = table_alloc();
     uint64_t small = *entry & ~(level == 2 ? ENTRY_LARGE : 0);
     for (unsigned i = 0; i < TABLE_ENTRIES; i++)
         table[i] = small + i * bytes_of_level(level - 1);
     *entry = (uintptr_t)table | ENTRY_PRESENT | ENTRY_WRITABLE;
 }
 
-/* The entry for `address` at `wanted` level; makes the tables on the way there. */
+/* The entry for `address` at level `wanted`; allocates missing tables on the path. */
 static uint64_t *entry_at(uint64_t address, unsigned wanted)
 {
     uint64_t *table = root;
@@ -84,7 +84,7 @@ static uint64_t *entry_at(uint64_t address, unsigned wanted)
         if (level == wanted)
             return entry;
         if (!(*entry & ENTRY_PRESENT))
-            *entry = (uintptr_t)table_new() | ENTRY_PRESENT | ENTRY_WRITABLE;
+            *entry = (uintptr_t)table_alloc() | ENTRY_PRESENT | ENTRY_WRITABLE;
         else if (*entry & ENTRY_LARGE)
             split(entry, level);
         table = (uint64_t *)(*entry & ENTRY_ADDRESS);
@@ -106,7 +106,7 @@ void paging_map(uint64_t start, uint64_t bytes)
         bool fits = has_gigabyte_pages && at % giant == 0 && end - at >= giant &&
                     !(*entry_at(at, 3) & ENTRY_PRESENT);
         unsigned level = fits ? 3 : 2;
-        /* What is there already is mapped as this would be. */
+        /* An existing entry maps the same address with the same rights. */
         uint64_t *entry = entry_at(at, level);
         if (!(*entry & ENTRY_PRESENT))
             *entry = at | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_LARGE | no_execute();
@@ -128,14 +128,14 @@ void paging_protect(uint64_t start, uint64_t bytes, enum paging_rights rights)
     for (uint64_t at = round_down(start, PAGE_BYTES); at < end; at += PAGE_BYTES)
         *entry_at(at, 1) = at | (flags[rights] & allowed);
     if (loaded)
-        cr3_write(cr3_read()); /* forget what this CPU remembers of the old rights */
+        cr3_write(cr3_read()); /* flush this CPU's translations */
 }
 
 void paging_load(void)
 {
     if (has_no_execute)
         msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_NO_EXECUTE_ENABLE);
-    /* No translation of the firmware's may outlive this, global ones included. */
+    /* Flushes all translations of the firmware, including global ones. */
     cr4_write(cr4_read() & ~(uint64_t)CR4_GLOBAL_PAGES);
     cr3_write((uintptr_t)root);
     loaded = true;

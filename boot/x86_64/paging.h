@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables of our own: an identity map of all memory, nothing else.
+ * The harness's page tables: an identity map of all memory.
  *
- * The firmware's tables are read-only, map only what the firmware likes, and lie in memory that is
- * to be given away. These are built before, in memory of the harness, with the largest pages that
- * fit, 4 or 5 levels as the firmware left the processor; then parts get their own rights: code
- * may not be written, data not executed, page 0 and the guard pages below stacks not touched.
+ * The firmware's tables may be read-only and incomplete, and they are in memory that Quarry will
+ * use. So the harness builds its own in its work memory, with the largest pages that fit, and with
+ * 4 or 5 levels as the firmware configured the processor. Then some parts get their own rights:
+ * code is not writable, data is not executable, and page 0 and the guard pages below stacks are not
+ * accessible.
  */
-#ifndef ARCH_X86_64_PAGING_H
-#define ARCH_X86_64_PAGING_H
+#ifndef BOOT_X86_64_PAGING_H
+#define BOOT_X86_64_PAGING_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,28 +19,28 @@ enum paging_rights {
     PAGING_READ,
     PAGING_READ_WRITE,
     PAGING_READ_EXECUTE,
-    PAGING_ALL, /* for firmware code that is called afterwards and writes beside itself */
+    PAGING_ALL, /* for runtime services, whose code and data are not separated */
 };
 
 /*
- * Bytes of tables for memory that touches so many different GiB, so many different 512 GiB, and of
- * which parts in so many different 2 MiB get rights of their own.
+ * Bytes of tables for memory in this number of aligned GiB and aligned 512 GiB, with rights of
+ * their own for parts of this number of aligned 2 MiB.
  */
 size_t paging_bytes_needed(size_t gibibytes, size_t half_tebibytes, size_t split_large_pages);
 
 /* Tables come from [pool, pool + bytes), page-aligned, below 4 GiB. */
 void paging_init(uintptr_t pool, size_t bytes);
 
-/* Maps at least [start, start + bytes), whole 2 MiB pages, readable and writable. */
+/* Maps [start, start + bytes), extended to whole 2 MiB pages, readable and writable. */
 void paging_map(uint64_t start, uint64_t bytes);
 
-/* Changes the rights of [start, start + bytes), page by page; maps what was not. */
+/* Sets the rights of [start, start + bytes), page by page. Maps pages that were not mapped. */
 void paging_protect(uint64_t start, uint64_t bytes, enum paging_rights rights);
 
-/* This CPU uses the tables from now on. */
+/* Loads the tables on this CPU. */
 void paging_load(void);
 
-/* For a CPU that is being started. */
+/* The root table, for the trampoline of a started CPU. */
 uint64_t paging_root(void);
 
 #endif

@@ -30,7 +30,7 @@ bool serial_init(void)
     port_write_8(INTERRUPT_ENABLE, 0);
     port_write_8(LINE_CONTROL, 0x03); /* 8 bits, no parity, 1 stop bit */
     port_write_8(FIFO_CONTROL, 0xc7);
-    port_write_8(MODEM_CONTROL, 0x1e); /* loop-back: what is sent comes in */
+    port_write_8(MODEM_CONTROL, 0x1e); /* loop-back: sent bytes are received */
     port_write_8(DATA, 0xae);
     present = port_read_8(DATA) == 0xae;
     port_write_8(MODEM_CONTROL, 0x0f);
@@ -46,7 +46,7 @@ static void write_byte(char byte)
         }
         quarry_port_pause();
     }
-    present = false; /* it was there, and takes no more */
+    present = false; /* the port has stopped working */
 }
 
 void serial_write(const char *text)

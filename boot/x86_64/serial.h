@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The serial console, COM1 at 115200 baud. Every wait is bounded: a dead port costs time, no hang.
- */
-#ifndef ARCH_X86_64_SERIAL_H
-#define ARCH_X86_64_SERIAL_H
+/* The serial console, COM1 at 115200 baud. Every wait is bounded, so a broken port cannot hang. */
+#ifndef BOOT_X86_64_SERIAL_H
+#define BOOT_X86_64_SERIAL_H
 
 #include <stdbool.h>
 
-/* Looks whether there is a port (by its loop-back) and sets it up. Without one, writing is nothing.
+/* Checks by loop-back whether there is a port, and sets it up. Without one, writing does nothing.
  */
 bool serial_init(void);
 

@@ -14,7 +14,7 @@ static struct smp_memory memory;
 static unsigned cpu_count;
 static unsigned hertz;
 
-/* Labels of entry.S. */
+/* From entry.S. */
 extern const char trampoline_start[], trampoline_end[], trampoline_64[], trampoline_gdt[];
 extern const char trampoline_gdt_base[], trampoline_far[], trampoline_cr0[], trampoline_cr3[];
 extern const char trampoline_cr4[], trampoline_efer[], trampoline_cpu[], trampoline_stack[];
@@ -32,7 +32,7 @@ struct cpu *smp_cpu(unsigned number)
 
 static void on_wake(void)
 {
-    /* Being woken is all. */
+    /* The interrupt only ends the halt. */
 }
 
 static void cpu_prepare(struct cpu *cpu, unsigned number, uint32_t id)
@@ -40,7 +40,7 @@ static void cpu_prepare(struct cpu *cpu, unsigned number, uint32_t id)
     cpu->number = number;
     cpu->apic_id = id;
     cpu->stack_area = memory.stack_areas + number * CPU_STACK_AREA_BYTES;
-    /* Both stacks end at pages that are not there. */
+    /* A guard page below each stack. */
     paging_protect(cpu->stack_area, 4096, PAGING_NONE);
     paging_protect(cpu->stack_area + 4096 + CPU_STACK_BYTES, 4096, PAGING_NONE);
 }
@@ -51,6 +51,7 @@ void smp_init(const struct smp_memory *given, uint32_t boot_apic_id)
     interrupts_set_handler(VECTOR_WAKE, on_wake);
     cpu_prepare(&memory.cpus[0], 0, boot_apic_id);
     cpu_load(&memory.cpus[0]);
+    interrupts_load();
     memory.cpus[0].alive = true;
     cpu_count = 1;
 }
@@ -73,11 +74,12 @@ static _Noreturn void serve(struct cpu *cpu)
     }
 }
 
-/* From the trampoline, on the CPU's own stack, interrupts off. */
+/* Called by the trampoline, on the CPU's own stack, with interrupts off. */
 static void cpu_main(void *argument)
 {
     struct cpu *cpu = argument;
     cpu_load(cpu);
+    interrupts_load();
     apic_init();
     if (hertz > 0)
         apic_timer_start(hertz);
@@ -117,7 +119,7 @@ static void fill_trampoline(struct cpu *cpu)
     write_64(trampoline_entry, (uintptr_t)cpu_main);
 }
 
-static bool answers(const struct cpu *cpu, uint64_t deadline_us)
+static bool responds(const struct cpu *cpu, uint64_t deadline_us)
 {
     uint64_t end = clock_microseconds() + deadline_us;
     while (!atomic_load_acquire(&cpu->alive)) {
@@ -139,11 +141,11 @@ bool smp_start(uint32_t id, unsigned deadline_ms, unsigned timer_hertz)
     apic_send_init(id);
     clock_wait_microseconds(10000);
     apic_send_startup(id, memory.trampoline);
-    /* The manual asks for a second one where the first is not heard. */
-    if (!answers(cpu, 1000)) {
+    /* The manual requires a second STARTUP if the first has no effect. */
+    if (!responds(cpu, 1000)) {
         apic_send_startup(id, memory.trampoline);
-        if (!answers(cpu, deadline_ms * 1000ul)) {
-            /* Should it be on its way after all, this sends it back to where it waits. */
+        if (!responds(cpu, deadline_ms * 1000ul)) {
+            /* If the CPU starts late, INIT returns it to its wait state. */
             apic_send_init(id);
             return false;
         }

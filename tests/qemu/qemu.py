@@ -5,8 +5,8 @@
 As a program:   qemu.py --image IMAGE boot|gdb [options]    (make run, make gdb)
 As a module:    Guest(...).run() for the tests; see run.py
 
-The guest tells its result by the isa-debug-exit device: 33 for passed, 35 for failed. A guest that
-is not done at its deadline is killed, and the last lines of its output are shown.
+The guest reports its result through the isa-debug-exit device: 33 for passed, 35 for failed. A guest
+that has not ended at its deadline is killed, and the last lines of its output are shown.
 """
 
 import argparse
@@ -29,12 +29,12 @@ LINES_SHOWN = 40
 
 
 class Guest:
-    """One boot. Everything it writes lies in a folder of its own, so many may run at once."""
+    """One boot. Its files are in a folder of its own, so several guests can run at the same time."""
 
     def __init__(self, image, smp=4, memory="512M", arguments="", machine="q35", cpu="max",
                  accel="tcg", icount=False, exit_device=True, usb=None, variables=None, secure=None):
-        """`usb`: the image is a stick, "writable" or "protected". `variables`: a file in which the
-        firmware keeps its own, for more than one start. `secure`: firmware that enforces Secure Boot.
+        """`usb`: the image is a USB stick, "writable" or "protected". `variables`: the file of the firmware's
+        variables, for more than one start. `secure`: firmware that enforces Secure Boot.
         """
         self.image = pathlib.Path(image)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="quarry-"))
@@ -48,7 +48,7 @@ class Guest:
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
             "-machine", f"{machine},memory-backend=ram" + (",smm=on" if secure else ""), "-accel", accelerator, "-cpu", "host" if accel == "kvm" else cpu,
             "-smp", str(smp), "-m", memory,
-            # Unreserved: a guest may have far more memory than it touches.
+            # Not reserved: a guest may have far more memory than it accesses.
             "-object", f"memory-backend-ram,id=ram,size={memory},reserve=off",
             "-drive", f"if=pflash,format=raw,readonly=on,file={secure or FIRMWARE}",
             "-drive", f"if=pflash,format=raw,file={variables}",
@@ -65,15 +65,15 @@ class Guest:
         if icount:
             self.command += ["-icount", "shift=0,sleep=off"]
         if arguments:
-            # A comma would begin another of QEMU's own options.
+            # QEMU ends an option at a single comma.
             text = arguments.replace(",", ",,")
             self.command += ["-fw_cfg", f"name=opt/quarry/options,string={text}"]
         if exit_device:
             self.command += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
 
     def run(self, deadline, echo=None):
-        """Returns the exit status (None: killed at the deadline). Output is in self.output. `echo`
-        gets each line; when it returns true, that is enough, and QEMU is ended."""
+        """Returns the exit status (None: killed at the deadline). Output is in self.output. `echo` is called
+        with each line; if it returns true, QEMU is ended."""
         process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT)
         killed = threading.Event()
@@ -102,7 +102,7 @@ class Guest:
 
 
 def clean(text):
-    """Without the escape sequences and carriage returns of the firmware's console."""
+    """Removes the escape sequences and carriage returns of the firmware's console."""
     out = []
     i = 0
     while i < len(text):
@@ -121,10 +121,10 @@ def clean(text):
 
 
 class Monitor:
-    """QEMU's machine protocol, as far as it is needed."""
+    """A minimal client of QEMU's machine protocol (QMP)."""
 
-    def __init__(self, path, patience=10):
-        end = time.monotonic() + patience
+    def __init__(self, path, timeout=10):
+        end = time.monotonic() + timeout
         while True:
             try:
                 self.socket = socket.socket(socket.AF_UNIX)
@@ -149,7 +149,7 @@ class Monitor:
 
 
 def take_screenshots(guest, pattern, stop):
-    """Every two seconds, and when the result is on the screen; FILE.png, the last one stays."""
+    """Writes the screen to a PNG file every two seconds; the last picture stays."""
     try:
         monitor = Monitor(guest.folder / "qmp")
         while not stop.wait(2):
@@ -165,7 +165,7 @@ def boot(options):
     shown = {"quarry": False}
 
     def echo(text):
-        # The firmware's own lines are of no interest.
+        # Leave out the firmware's own lines.
         shown["quarry"] = shown["quarry"] or "Quarry" in text
         if shown["quarry"]:
             sys.stdout.write(text)
@@ -189,7 +189,7 @@ def boot(options):
 
 
 def wait_for_image(log, deadline=60):
-    """The address that the guest prints when it waits for the debugger (option `debug`)."""
+    """The image's address, which the guest prints when it waits for the debugger (option `debug`)."""
     end = time.monotonic() + deadline
     while time.monotonic() < end:
         found = re.search(r"waiting for a debugger, image at (0x[0-9a-f]+)",
@@ -201,7 +201,7 @@ def wait_for_image(log, deadline=60):
 
 
 def debug(options):
-    """Starts the guest, which waits early on, and gdb with the symbols where the image lies."""
+    """Starts the guest with the option `debug`, and gdb with the symbols at the image's address."""
     guest = Guest(options.image, options.smp, options.mem, f"{options.args} debug",
                   options.machine, options.cpu, options.accel)
     log = guest.folder / "serial"
@@ -216,7 +216,7 @@ def debug(options):
                 f"add-symbol-file {options.elf} -o {wait_for_image(log)}",
                 f"target remote {gdbstub}",
                 "set var debugger_attached = 1",
-                f"echo \\nThe guest stands at its start. Its output goes to {log}\\n",
+                f"echo \\nThe guest waits at its start. Its output is in {log}\\n",
             ]
             gdb = ["gdb", "-q"] + options.gdb_args.split()
             for command in commands + options.gdb_command:

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The stick in QEMU: USB mass storage behind xHCI, as a machine would start from it.
+"""Boots the USB image in QEMU from USB mass storage behind xHCI.
 
-    stick.py IMAGE APPLICATION    tests; ends with "N passed, N failed"
+    usb.py IMAGE APPLICATION    ends with "N passed, N failed"
 
-The menu is answered on the serial line, the end by a key on the PS/2 keyboard. What must hold: a
-run's results are on the stick after the next start; a write-protected stick runs, and says where
-its results are not; firmware that enforces Secure Boot refuses the application, and takes it when
-it is signed with a key that the firmware knows.
+Keys of an emulated PS/2 keyboard choose in the menu and end the run. Tested: a run's results are on
+the USB stick after the next start; a write-protected USB stick runs, and reports that the results are
+not stored; firmware with Secure Boot refuses the unsigned application, and accepts it when it is signed
+with a key that the firmware knows.
 """
 
 import filecmp
@@ -34,7 +34,7 @@ class Checks:
         self.passed = self.failed = 0
 
     def check(self, holds, what, output=""):
-        print(f"{'ok' if holds else 'not ok'} - stick: {what}")
+        print(f"{'ok' if holds else 'not ok'} - usb: {what}")
         self.passed += bool(holds)
         self.failed += not holds
         if not holds:
@@ -42,7 +42,7 @@ class Checks:
 
 
 class Start:
-    """One start from a stick: keys for the menu, then perhaps one at the end."""
+    """One start from the USB stick, with keys for the menu and for the end of the run."""
 
     def __init__(self, folder, image, protected=False, secure=False, smp=2):
         self.guest = Guest(image, smp, "256M", exit_device=False, usb="protected" if protected else "writable",
@@ -50,8 +50,8 @@ class Start:
         self.output = ""
 
     def run(self, answers, until):
-        """`answers`: (pattern in the output, key); each is given once. Ends by itself, or when the
-        pattern `until` is there."""
+        """`answers`: (pattern in the output, key); each key is pressed once. Ends when the guest ends or when
+        the output contains the pattern `until`."""
         waiting, monitor = list(answers), []
 
         def watch(text):
@@ -84,34 +84,34 @@ def put_config(image, text):
 def writable(checks, folder, image):
     first = Start(folder, image)
     output = first.run([("starts in", "5"), ("press a key|results  ", "spc")], None)
-    checks.check("cpus        1 running" in output, "the menu's answer is done", output)
-    checks.check(re.search(r"PASSED: \d+ passed, 0 failed", output), "a run from the stick", output)
-    checks.check("kept by the firmware" in output, "it says where the results are", output)
+    checks.check("cpus        1 online" in output, "the chosen entry of the menu runs", output)
+    checks.check(re.search(r"PASSED: \d+ passed, 0 failed", output), "a run from the USB stick passes", output)
+    checks.check("kept by the firmware" in output, "the run reports where the results are", output)
     early = results_on(image)
-    checks.check("begun 20" in early and "PASSED" not in early, "the beginning is on the stick at once", early)
+    checks.check("started 20" in early and "PASSED" not in early, "the start is on the USB stick at once", early)
     second = Start(folder, image)
     output = second.run([("results.txt", "6")], None)
     late = results_on(image)
-    checks.check(re.search(r"PASSED: \d+ passed, 0 failed", late), "the results are there after the next start", late)
-    checks.check("have been written to this stick" in output, "and the menu says so", output)
-    checks.check("starts in" not in output, "and waits then", output)
+    checks.check(re.search(r"PASSED: \d+ passed, 0 failed", late), "the results are on the USB stick after the next start", late)
+    checks.check("have been written to this USB stick" in output, "the menu reports the results", output)
+    checks.check("starts in" not in output, "after results the menu has no countdown", output)
     checks.check(second.status == 0, "the menu switches off", output)
 
 
 def protected(checks, folder, image):
     put_config(image, "menu=1\ndefault=failsafe # one CPU\ntests=bits\n")
     start = Start(folder, image, protected=True)
-    output = start.run([("nowhere but here", "spc")], None)
-    checks.check("cpus        1 running" in output, "the countdown ends in quarry.cfg's default", output)
-    checks.check(re.search(r"PASSED: \d+ passed, 0 failed", output), "a run from a write-protected stick", output)
-    checks.check("the stick cannot be written to" in output, "which says that it keeps no results", output)
-    checks.check("begun" not in results_on(image), "and keeps none", "")
+    output = start.run([("results     not stored", "spc")], None)
+    checks.check("cpus        1 online" in output, "the countdown ends in the default of quarry.cfg", output)
+    checks.check(re.search(r"PASSED: \d+ passed, 0 failed", output), "a run from a write-protected USB stick passes", output)
+    checks.check("cannot write to the USB stick" in output, "the run reports that no results are stored", output)
+    checks.check("started" not in results_on(image), "no results are stored", "")
 
 
 def repeatable(checks, folder, image, application):
     again = folder / "again.img"
     subprocess.run(["sh", "tools/usb.sh", application, "boot/quarry.cfg", str(again)], check=True)
-    checks.check(filecmp.cmp(image, again, shallow=False), "the image is the same when it is made again")
+    checks.check(filecmp.cmp(image, again, shallow=False), "a second build gives the same image")
 
 
 def secure_boot(checks, folder, image, application):
@@ -127,22 +127,22 @@ def secure_boot(checks, folder, image, application):
                    env=dict(os.environ, SIGN_KEY=str(key), SIGN_CERT=SNAKEOIL_CERT))
     put_config(signed, "tests=bits\n")
     output = Start(folder, signed, secure=True).run([], r"PASSED: |Access Denied|Security Violation")
-    checks.check(re.search(r"PASSED: \d+ passed, 0 failed", output), "and takes the signed one", output)
+    checks.check(re.search(r"PASSED: \d+ passed, 0 failed", output), "Secure Boot accepts the signed application", output)
 
 
 def main():
     image, application = sys.argv[1:3]
     checks = Checks()
-    with tempfile.TemporaryDirectory(prefix="quarry-stick-") as name:
+    with tempfile.TemporaryDirectory(prefix="quarry-usb-") as name:
         folder = pathlib.Path(name)
         repeatable(checks, folder, image, application)
         for test in (writable, protected):
             shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", folder / "variables.fd")
-            shutil.copy(image, folder / "stick.img")
-            test(checks, folder, folder / "stick.img")
+            shutil.copy(image, folder / "usb.img")
+            test(checks, folder, folder / "usb.img")
         shutil.copy(SECURE_VARIABLES, folder / "variables.fd")
-        shutil.copy(image, folder / "stick.img")
-        secure_boot(checks, folder, folder / "stick.img", application)
+        shutil.copy(image, folder / "usb.img")
+        secure_boot(checks, folder, folder / "usb.img", application)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return checks.failed != 0
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Quarry beside the baselines (tests/bench/baselines): what an allocation and its free cost when
- * there are so many free blocks. Figures as in bench.h.
+ * Quarry beside the baseline allocators (tests/bench/baselines): the cost of an allocation and its
+ * free, by the number of free blocks. Measured as in bench.h.
  */
-#ifndef BOOT_YARDSTICKS_H
-#define BOOT_YARDSTICKS_H
+#ifndef TESTS_BENCH_GUEST_BASELINES_H
+#define TESTS_BENCH_GUEST_BASELINES_H
 
-/* Prints a line "bench NAME FREE_BLOCKS COST" for each; begins a fresh heap. CPU 0, interrupts on.
- */
+/* Prints a line "bench NAME FREE_BLOCKS COST" for each measurement. Starts a fresh heap. CPU 0,
+ * interrupts on. */
 void baselines_run(void);
 
 #endif

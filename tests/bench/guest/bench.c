@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What allocation costs; see bench.h. */
+/* The cost of allocation; see bench.h. */
 #include "tests/bench/guest/bench.h"
 
 #include <quarry/frame.h>
@@ -17,7 +17,7 @@
 
 /* ---- measuring ---- */
 
-/* What a loop calls. A release is told the size as well, for those who want it. */
+/* The functions that a loop calls. release() also gets the size, for sized frees. */
 struct functions {
     void *(*alloc)(size_t bytes);
     void (*release)(void *object, size_t bytes);
@@ -34,7 +34,7 @@ __asm__(".text\n.globl bench_nothing_alloc, bench_nothing_free\n"
 
 static const struct functions empty = {bench_nothing_alloc, nothing_release};
 
-/* quarry_free() does not look at the register in which the size comes. */
+/* quarry_free() ignores the register that holds the size. */
 static const struct functions plain = {quarry_alloc, AS_RELEASE(quarry_free)};
 static const struct functions sized = {quarry_alloc, quarry_free_sized};
 static const struct functions zeroed = {quarry_zeroed, AS_RELEASE(quarry_free)};
@@ -52,17 +52,17 @@ void bench_print(const char *name, size_t argument, uint64_t hundredths)
                   hundredths % 100);
 }
 
-/* Four times to warm up: caches and stacks grow as far as this load wants them. Each operation is
- * two calls, of alloc and release. */
+/* Four rounds of warm-up let the magazines grow as far as this load needs. Each operation is two
+ * calls, alloc and release. */
 static void measure(const char *name, loop *work, const struct functions *functions,
                     size_t argument, size_t operations)
 {
-    uint64_t real = 0;
+    uint64_t measured = 0;
     for (unsigned i = 0; i < 5; i++)
-        real = ticks_of(work, functions, argument);
-    uint64_t nothing = ticks_of(work, &empty, argument);
+        measured = ticks_of(work, functions, argument);
+    uint64_t loop_only = ticks_of(work, &empty, argument);
     bench_print(name, argument,
-                (real - nothing + 2 * BENCH_CALL_AND_RETURN * operations) * 100 / operations);
+                (measured - loop_only + 2 * BENCH_CALL_AND_RETURN * operations) * 100 / operations);
 }
 
 /* ---- one at a time ---- */
@@ -93,8 +93,7 @@ static void frame_release(void *frame, size_t order)
 static const struct functions paged = {page_alloc, AS_RELEASE(quarry_free)};
 static const struct functions framed = {frame_alloc, frame_release};
 
-/* ---- a size that the compiler knows: no call that could be replaced, so the loop is taken off
- * ---- */
+/* ---- a constant size, by the inline functions; an empty loop is measured and subtracted ---- */
 
 #define CONSTANT_BYTES 64u
 
@@ -163,7 +162,7 @@ static __attribute__((__noinline__)) void any_order(const struct functions *func
         functions->release(many[shuffled[i]], bytes);
 }
 
-/* ---- a random one of ten thousand is replaced ---- */
+/* ---- a random one of 10,000 objects is replaced ---- */
 
 #define LIVE 10000u
 #define REPLACEMENTS 20000u
@@ -192,8 +191,8 @@ static __attribute__((__noinline__)) void replace(const struct functions *functi
 }
 
 /*
- * The dearest allocation of all while the heap, which is empty at first, fills up and then changes;
- * the reading of the counter is left out.
+ * The most expensive allocation while an empty heap fills up and then changes. The cost of reading
+ * the counter is subtracted.
  */
 static void fill_and_print_worst(void)
 {
@@ -216,7 +215,7 @@ static void empty_live(void)
         quarry_free(live[i]);
 }
 
-/* ---- growing by 16 bytes; the last free is spread over all the calls ---- */
+/* ---- growing by 16 bytes; the cost per call includes a share of the final free ---- */
 
 #define GROWTH_STEP 16u
 #define GROWTH_END 4096u
@@ -241,7 +240,7 @@ static void grow_nothing(void)
 static void measure_growth(void)
 {
     for (unsigned i = 0; i < 16; i++)
-        grow(); /* each of the many classes that it passes has its share then */
+        grow(); /* warm-up: the magazine of each size class has grown afterwards */
     uint64_t start = timestamp();
     grow();
     uint64_t between = timestamp();
@@ -254,7 +253,7 @@ static void measure_growth(void)
 
 /* ---- allocated here, freed on another CPU ---- */
 
-/* The other CPU is a block behind GS: nothing else makes a CPU, for Quarry. */
+/* Quarry identifies a CPU by the block behind GS, so the other CPU is only such a block. */
 static struct cpu other;
 
 static void be_cpu(struct cpu *cpu)
@@ -286,10 +285,10 @@ static void measure_passing_on(void)
     be_cpu(here);
 }
 
-/* ---- the page heap's worst ---- */
+/* ---- the worst case of the page heap ---- */
 
-/* Every second page of the arenas is in use: as many runs as there can be, for one page to be had.
- */
+/* Every second page of the arenas is in use: the largest number of free runs, and one page is
+ * allocated and freed. */
 static void measure_worst_page(void)
 {
     enum { COUNT = 512 };
@@ -321,7 +320,7 @@ void bench_run(void)
                                    512,   1024,  2048,   4096,   8192,   16384,
                                    32768, 65536, 131072, 262144, 524288, 1048576};
     static const size_t batches[] = {16, 64, 256, 1024, 4096};
-    console_print("\n# ticks per operation, calls included, loop left out; instructions under "
+    console_print("\n# ticks per operation, with the calls, without the loop; instructions under "
                   "-icount\n");
     bench_begin_heap();
     shuffle();

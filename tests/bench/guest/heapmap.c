@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A heap in the middle of its life; see heapmap.h.
+ * A partly filled heap; see heapmap.h.
  *
- * The load has three ages. Objects of all sizes, as many of each doubling, fill half of the memory;
- * three of four are freed; an eighth of the memory is filled again, now with other sizes. So arenas
- * are seen full, sparse and idle, and large objects between small ones. The objects are one list,
- * each with its links inside, so the load needs no memory of its own.
+ * The load has three phases. Objects of all sizes, the same number of bytes for each doubling, fill
+ * half of the memory. Three of four are freed. An eighth of the memory is filled again, with other
+ * sizes. Afterwards there are full, sparse and idle arenas, and large objects between small ones.
+ * The objects are linked through themselves, so the load needs no memory of its own.
  */
 #include "tests/bench/guest/heapmap.h"
 
@@ -30,7 +30,7 @@ static void print(void *context, const char *text)
     console_print("%s", text);
 }
 
-/* As many bytes in each doubling of sizes, so few large objects and many small ones. */
+/* The same number of bytes in each doubling of sizes: few large objects and many small ones. */
 static void fill(struct random *random, size_t bytes, unsigned least_bits)
 {
     for (size_t taken = 0; taken < bytes;) {
@@ -47,17 +47,17 @@ static void fill(struct random *random, size_t bytes, unsigned least_bits)
     }
 }
 
-/* In runs: what was allocated together is mostly freed together. */
+/* Frees in runs: objects that were allocated together are mostly freed together. */
 static void free_some(struct random *random, unsigned of_four)
 {
-    bool leaves = false;
+    bool frees = false;
     struct list *node = objects.next;
     for (size_t i = 0; node != &objects; i++) {
         struct list *object = node;
         node = node->next;
         if (i % RUN_OBJECTS == 0)
-            leaves = random_below(random, 4) < of_four;
-        if (leaves) {
+            frees = random_below(random, 4) < of_four;
+        if (frees) {
             list_remove(object);
             quarry_free(object);
         }
