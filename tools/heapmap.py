@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Draws a heap: each arena a tile, coloured by how much of it is in use.
+"""Draws a heap: one tile per arena, coloured by the part in use.
 
-    heapmap.py --svg FILE [--json FILE] -- COMMAND...    the JSON that a booted guest prints
-    heapmap.py --svg FILE --json FILE                    that of any kernel (quarry_stats_json())
+    heapmap.py --svg FILE [--json FILE] -- COMMAND...    from the JSON that a booted guest prints
+    heapmap.py --svg FILE --json FILE                    from the output of quarry_stats_json()
 
 COMMAND boots the guest with the option `heapmap` (tests/bench/guest/heapmap.c).
 """
@@ -21,14 +21,14 @@ WIDTH = 2 * MARGIN + COLUMNS * (TILE + GAP)
 BAR_HEIGHT = 22
 FONT = 'font-family="sans-serif" font-size="12" fill="#24292f"'
 
-# What memory is used for: the total's name in the JSON, words, colour.
+# Uses of memory: name in the JSON, text, colour.
 USES = [("small_live_bytes", "small objects", "#1f6feb"), ("large_live_bytes", "large objects", "#8250df"),
         ("small_cached_bytes", "in caches", "#2da44e"), ("small_free_bytes", "free slots of spans", "#9be9a8"),
         ("small_tail_bytes", "ends of spans", "#bf8700"), ("page_free_bytes", "free pages of arenas", "#d0d7de")]
 
 
 def mix(part):
-    """White to blue by the part in use, and its own grey for nothing at all."""
+    """From white to blue by the part in use; grey if nothing is in use."""
     if part == 0:
         return "#eaeef2"
     light, full = (0xdd, 0xf4, 0xff), (0x0a, 0x30, 0x69)
@@ -44,7 +44,7 @@ def text(x, y, words, more=""):
 
 
 def bar(report, y):
-    """All memory of the arenas, by what it is used for."""
+    """One bar: all memory of the arenas by use."""
     whole = max(1, report["arena_bytes"])
     x, parts = float(MARGIN), []
     for name, words, colour in USES:
@@ -92,12 +92,12 @@ def draw(report):
     y = height - 24
     for i in range(11):
         out.append(f'<rect x="{MARGIN + i * 16}" y="{y - 11}" width="14" height="12" fill="{mix(i / 10)}"/>')
-    out.append(text(MARGIN + 186, y, "idle, then a little of an arena in use, to all of it; red border: not all of it is the heap's"))
+    out.append(text(MARGIN + 186, y, "idle, then from a small part in use to all; red border: the heap owns only a part of the 2 MiB"))
     return "\n".join(out + ["</svg>", ""])
 
 
 def told(output):
-    """The JSON between the guest's two lines; None if it is not there."""
+    """The JSON between the two lines in the guest's output; None if it is missing."""
     _, begin, rest = output.replace("\r", "").partition("heapmap begin\n")
     inside, end, _ = rest.partition("heapmap end\n")
     return inside if begin and end else None
@@ -107,12 +107,12 @@ def boot(command):
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     words = told(run.stdout)
     if run.returncode != 0 or words is None:
-        sys.exit(f"{run.stdout}\nheapmap: the guest did not tell its heap")
+        sys.exit(f"{run.stdout}\nheapmap: no JSON in the guest's output")
     return words
 
 
 def check(report):
-    """The parts of the arenas' memory are all of it, told by totals as by arenas."""
+    """The uses must add up to the memory of all arenas, in the totals and in the list of arenas."""
     parts = sum(report[name] for name, _, _ in USES)
     pages = sum(arena["pages"] for arena in report["arenas"])
     if not parts == report["arena_bytes"] == pages * PAGE_BYTES:

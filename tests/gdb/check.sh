@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# check.sh KERNEL: stops examples/hobby-kernel in QEMU under gdb and looks at what tools/gdb/quarry.py
-# says, also about structures that are corrupted by hand. Ends with "N passed, N failed".
+# check.sh KERNEL: stops examples/hobby-kernel in QEMU under gdb and checks the output of
+# tools/gdb/quarry.py, also for structures that the session corrupts. Ends with "N passed, N failed".
 set -u
 
 kernel=$1
@@ -13,7 +13,7 @@ trap 'rm -rf "$work"; [ -z "$machine" ] || kill "$machine" 2>/dev/null' EXIT
 
 # The part of the session under a heading.
 part() {
-    sed -n "/^== $1\$/,/^== /p" "$work/said" | grep -v '^== '
+    sed -n "/^== $1\$/,/^== /p" "$work/output" | grep -v '^== '
 }
 
 # says HEADING PATTERN
@@ -23,7 +23,7 @@ says() {
         passed=$((passed + 1))
     else
         echo "not ok - gdb: $1: $2"
-        tail -n 20 "$work/said"
+        tail -n 20 "$work/output"
         failed=$((failed + 1))
     fi
 }
@@ -34,22 +34,22 @@ machine=$!
 while [ ! -S "$work/stub" ] && kill -0 "$machine" 2>/dev/null; do
     sleep 0.1
 done
-timeout 120 gdb -q -batch -ex "target remote $work/stub" -x tests/gdb/session.gdb "$kernel" > "$work/said" 2>&1
+timeout 120 gdb -q -batch -ex "target remote $work/stub" -x tests/gdb/session.gdb "$kernel" > "$work/output" 2>&1
 
-says info '^memory .* MiB that Quarry manages'
+says info '^memory .* MiB managed by Quarry'
 says info '^arenas +[1-9]'
 says info '^cpu 0 +[1-9][0-9,]* objects cached'
 says info '^ +[0-9]+ +[0-9]+ +[1-9][0-9]* +[1-9]'
-says live 'it is +live'
+says live 'state +live'
 says live ' 1 bytes into slot '
-says cached 'it is +free, in the cache of cpu 0'
-says free 'it is +free, in its span'
+says cached 'state +free, in the cache of cpu 0'
+says free 'state +free, in its span'
 says foreign 'not in the heap'
 says spans ' pages +[0-9]+ of [0-9]+ slots allocated'
 says spans '^[1-9][0-9]* spans of [1-9][0-9]* bytes'
-says whole 'all that counts them agree'
-says 'corrupted page heap' 'disagree: free_pages of the page heap and of all arenas: [0-9]+ and [0-9]+'
-says 'corrupted span' 'disagree: slots allocated of the span at 0x[0-9a-f]+'
-says mended 'all that counts them agree'
+says consistent 'all counts agree'
+says 'corrupted page heap' 'inconsistent: free_pages of the page heap and of all arenas: [0-9]+ and [0-9]+'
+says 'corrupted span' 'inconsistent: slots allocated of the span at 0x[0-9a-f]+'
+says restored 'all counts agree'
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
-# What somebody would do who stopped a kernel; check.sh looks at what is said.
+# A session of a user who stopped a kernel. check.sh checks its output.
 set pagination off
 set confirm off
 source tools/gdb/quarry.py
 hbreak quarry_free
 ignore 1 2000
 continue
-# A thread that was preempted may be inside Quarry: then go on to a moment in which none is.
+# A preempted thread may be inside Quarry. Continue until none is.
 python
 for moment in range(100):
-    if "disagree" not in gdb.execute("quarry verify", to_string=True):
+    if "inconsistent" not in gdb.execute("quarry verify", to_string=True):
         break
     gdb.execute("continue")
-print("moments in which a thread was inside:", moment)
+print("stops with a thread inside Quarry:", moment)
 end
 echo == info\n
 quarry info
@@ -31,7 +31,7 @@ quarry whatis $rip
 echo == spans\n
 python span_class = int(span["size_class"])
 python gdb.execute(f"quarry spans {span_class}")
-echo == whole\n
+echo == consistent\n
 quarry verify
 echo == corrupted page heap\n
 set variable page_heap.free_pages = page_heap.free_pages + 1
@@ -42,7 +42,7 @@ python where = int(span["bitmap"].address) + slot // 64 * 8
 python gdb.execute(f"set variable *(unsigned long *){where} ^= 1ul << {slot % 64}")
 quarry verify
 python gdb.execute(f"set variable *(unsigned long *){where} ^= 1ul << {slot % 64}")
-echo == mended\n
+echo == restored\n
 quarry verify
 echo == end\n
 kill

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Quarry's heap in gdb, from the outside: reads the machine's memory and calls nothing in it.
+"""gdb commands that show Quarry's heap. They only read memory and call no function of the program.
 
     (gdb) source tools/gdb/quarry.py
-    (gdb) quarry info              what memory is in use, and by what
-    (gdb) quarry whatis ADDRESS    the object, span and arena around an address, and who has it
+    (gdb) quarry info              memory in use, by kind, CPU and size class
+    (gdb) quarry whatis ADDRESS    the object, span and arena around an address, and the object's state
     (gdb) quarry spans CLASS       the spans of a size class
-    (gdb) quarry verify            compares the structures with each other
+    (gdb) quarry verify            compares the data structures with each other
 
-Works for a live machine (QEMU's gdbstub, a stopped kernel) and for dumps, whether Quarry was built
-from its folders or from dist/quarry.c. No lock is taken: where the machine was stopped inside
-Quarry, what that CPU was about to change may disagree; `quarry verify` then says so.
+They work with a live machine (QEMU's gdbstub, a stopped kernel) and with dumps, and with Quarry built
+from its folders or from dist/quarry.c. They acquire no lock: if a CPU was stopped inside Quarry, the
+structures that it was changing may be inconsistent, and `quarry verify` reports that.
 """
 
 import gdb
@@ -19,13 +19,13 @@ ARENA_PAGES = 512
 LISTS = ["on no list", "partly free", "full", "large"]
 
 
-class Disagreement(Exception):
-    """Two structures do not say the same."""
+class Inconsistency(Exception):
+    """Two structures are inconsistent."""
 
 
 def variable(name, file=""):
-    """A global of Quarry's. One that is private to a file may have the file's name before it in
-    dist/quarry.c, where two files have one of that name."""
+    """A global variable of Quarry. In dist/quarry.c a static variable has its file's name as a prefix if
+    another file has one of the same name."""
     for candidate in (name, f"{file}__{name}"):
         try:
             return gdb.parse_and_eval(candidate)
@@ -35,13 +35,13 @@ def variable(name, file=""):
 
 
 def elements(array):
-    """Of an array whose length its type tells."""
+    """The elements of an array, whose type has a length."""
     low, high = array.type.range()
     return [array[i] for i in range(low, high + 1)]
 
 
 def nodes(head, type_name, member):
-    """The structs in a circular list."""
+    """The structures in a circular list."""
     kind = gdb.lookup_type(type_name)
     offset = next(field.bitpos // 8 for field in kind.fields() if field.name == member)
     start = int(head.address)
@@ -63,7 +63,7 @@ def size_text(count):
     return f"{count:,} GiB"
 
 
-# ---- what there is ----
+# ---- Quarry's structures ----
 
 def arenas():
     page_map = variable("page_map")
@@ -73,7 +73,7 @@ def arenas():
 
 
 def spans_of_arena(arena):
-    """Each span that begins here."""
+    """Each span that begins in this arena."""
     if int(arena["table"]) == 0:
         if int(arena["sole"]) != 0 and arena["sole"]["first_page"] == arena["first_page"]:
             yield arena["sole"].dereference()
@@ -107,7 +107,7 @@ def cpu_caches():
 
 
 def cached_by(cache, size_class):
-    """The objects in a CPU's stack."""
+    """The objects in a CPU's magazine."""
     bottom, top = cache["bottom"][size_class], cache["block"]["top"][size_class]
     return [int(bottom[i]) for i in range(1, int(top - bottom) + 1)]
 
@@ -126,7 +126,7 @@ class Quarry(gdb.Command):
 
 
 class Info(gdb.Command):
-    """What memory is in use, and by what."""
+    """Memory in use, by kind, CPU and size class: quarry info"""
 
     def __init__(self):
         super().__init__("quarry info", gdb.COMMAND_DATA)
@@ -134,7 +134,7 @@ class Info(gdb.Command):
     def invoke(self, argument, from_tty):
         heap = variable("page_heap")
         frames = variable("frames")["allocator"]
-        print(f"memory      {size_text(int(frames['total_frames']) * PAGE_BYTES)} that Quarry manages")
+        print(f"memory      {size_text(int(frames['total_frames']) * PAGE_BYTES)} managed by Quarry")
         print(f"arenas      {int(heap['arenas'])}, of them {int(heap['idle_arenas'])} idle; "
               f"{size_text(int(heap['owned_pages']) * PAGE_BYTES)}, free "
               f"{size_text(int(heap['free_pages']) * PAGE_BYTES)}")
@@ -158,7 +158,7 @@ class Info(gdb.Command):
 
 
 class Whatis(gdb.Command):
-    """The object, span and arena around an address, and who has it: quarry whatis ADDRESS"""
+    """The object, span and arena around an address, and the object's state: quarry whatis ADDRESS"""
 
     def __init__(self):
         super().__init__("quarry whatis", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
@@ -177,7 +177,7 @@ class Whatis(gdb.Command):
         if int(arena["table"]) == 0 and int(sole) != 0:
             spans = [sole.dereference()]
         if not spans:
-            print(f"{address:#x}: a page of the heap that is free, or not the heap's")
+            print(f"{address:#x}: a free page of an arena, or a page that the heap does not own")
         elif int(spans[0]["size_class"]) == 0:
             self.large(address, spans[0])
         else:
@@ -195,13 +195,13 @@ class Whatis(gdb.Command):
               f"({bytes_each} bytes), {int(span['used_slots'])} of {int(span['slots'])} slots handed "
               f"out, {LISTS[int(span['list'])]}")
         if slot >= int(span["slots"]):
-            print(f"{address:#x}: behind the span's last object")
+            print(f"{address:#x}: after the span's last object")
             return
         object_start = start + slot * bytes_each
         print(f"{address:#x}: {address - object_start} bytes into slot {slot}, at {object_start:#x}")
-        print(f"it is       {self.holder(span, size_class, slot, object_start)}")
+        print(f"state       {self.state(span, size_class, slot, object_start)}")
 
-    def holder(self, span, size_class, slot, start):
+    def state(self, span, size_class, slot, start):
         if not int(span["bitmap"][slot // 64]) >> slot % 64 & 1:
             return "free, in its span"
         for cache in cpu_caches():
@@ -210,7 +210,7 @@ class Whatis(gdb.Command):
         transfer = variable("transfer_caches")[size_class]
         if start in [int(transfer["objects"][i]) for i in range(int(transfer["count"]))]:
             return "free, in the transfer cache"
-        return "live: handed out, and in no cache"
+        return "live: handed out and in no cache"
 
 
 class Spans(gdb.Command):
@@ -242,15 +242,14 @@ class Verify(gdb.Command):
             found = self.arenas()
             self.central_lists(found)
             self.caches()
-        except Disagreement as disagreement:
-            print(f"quarry: they disagree: {disagreement}")
+        except Inconsistency as inconsistency:
+            print(f"quarry: inconsistent: {inconsistency}")
             return
-        print(f"quarry: {len(found)} spans, {int(variable('page_heap')['arenas'])} arenas, and all "
-              "that counts them agree")
+        print(f"quarry: {len(found)} spans, {int(variable('page_heap')['arenas'])} arenas: all counts agree")
 
     def same(self, what, one, other):
         if one != other:
-            raise Disagreement(f"{what}: {one} and {other}")
+            raise Inconsistency(f"{what}: {one} and {other}")
 
     def arenas(self):
         heap, found, counts = variable("page_heap"), [], dict.fromkeys(
