@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// C++ over Quarry: every form of new and delete. Compile this one file into the kernel; no other
-// part of the C++ library is wanted. quarry.h declares its functions extern "C" by itself.
+// C++ with Quarry: every form of new and delete. Compile this one file into the kernel; it needs no
+// other part of the C++ library. quarry.h declares its functions extern "C".
 //
-// Where the compiler has exceptions, memory that is gone is std::bad_alloc; where it has not
-// (-fno-exceptions, as in kernels), plain new stops the machine with a report, for it must not
-// return a null pointer: a caller that can go on without the memory says new (std::nothrow).
+// If memory is exhausted, plain new throws std::bad_alloc. Without exceptions (-fno-exceptions, as
+// in kernels) it stops the machine with a report, because it must not return a null pointer. A
+// caller that can continue without the memory uses new (std::nothrow).
 //
-// A compiler may take for granted that plain new gives 16-aligned memory (as
-// __STDCPP_DEFAULT_NEW_ALIGNMENT__ says), also for sizes that are no multiple of 16. Quarry's
-// smallest steps are 8 bytes, so sizes are rounded up here, and for sized delete in the same way.
+// The compiler may assume that plain new returns memory aligned to 16
+// (__STDCPP_DEFAULT_NEW_ALIGNMENT__), also for sizes that are not multiples of 16. Quarry aligns
+// only sizes that are multiples of 16 to 16, so this file rounds sizes up, for sized delete too.
 
 #include <new>
 
 #include "quarry.h"
 
-static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ == 16, "what rounded() gives");
+static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ == 16, "rounded() gives this alignment");
 
 static std::size_t rounded(std::size_t bytes)
 {
@@ -27,7 +27,7 @@ static std::size_t rounded(std::size_t bytes)
 #ifdef __cpp_exceptions
     throw std::bad_alloc();
 #else
-    quarry_port_panic("quarry: new: no memory");
+    quarry_port_panic("quarry: new: out of memory");
 #endif
 }
 
@@ -138,7 +138,7 @@ void operator delete[](void *object, std::align_val_t) noexcept
     quarry_free(object);
 }
 
-// quarry_free_sized() is not for what quarry_aligned() gave.
+// quarry_free_sized() is not for objects of quarry_aligned().
 void operator delete(void *object, std::size_t, std::align_val_t) noexcept
 {
     quarry_free(object);

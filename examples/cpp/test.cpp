@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A program whose every new and delete is Quarry's: all forms, containers, memory that runs out.
+// Tests all forms of new and delete with Quarry, containers, and exhausted memory.
 
 #include <cstdint>
 #include <cstdio>
@@ -54,12 +54,12 @@ static void plain()
     counted *array = new counted[100];
     bool alive = counted::alive == 100;
     delete[] array; // sized: the compiler passes the size with the array's count
-    check(alive && counted::alive == 0, "arrays of objects that have a destructor");
+    check(alive && counted::alive == 0, "arrays of objects with a destructor");
     ::operator delete(::operator new(24), std::size_t{24});
     ::operator delete[](::operator new[](1000), std::size_t{1000});
     ::operator delete(nullptr, std::size_t{24});
     delete static_cast<char *>(nullptr);
-    check(true, "sized delete, and of nothing");
+    check(true, "sized delete, and delete of null pointers");
 }
 
 static void aligned()
@@ -72,24 +72,24 @@ static void aligned()
     delete[] many;
     ::operator delete(odd, 100, std::align_val_t{4096});
     auto *quiet = new (std::nothrow) line_pair;
-    check(quiet != nullptr && is_aligned(quiet, 128), "aligned new that does not throw");
+    check(quiet != nullptr && is_aligned(quiet, 128), "aligned nothrow new");
     delete quiet;
 }
 
-static void gone()
+static void exhausted()
 {
-    // Through a variable, for a compiler may leave out a new whose result nobody sees.
+    // Volatile, because a compiler may remove a new whose result is unused.
     void *volatile object = ::operator new(std::size_t{1} << 40, std::nothrow);
-    check(object == nullptr, "no memory is a null pointer to who asked for that");
+    check(object == nullptr, "nothrow new returns a null pointer");
     object = ::operator new(SIZE_MAX, std::nothrow);
-    check(object == nullptr, "nor is there so much as all");
+    check(object == nullptr, "nothrow new of SIZE_MAX returns a null pointer");
     bool thrown = false;
     try {
         object = ::operator new(std::size_t{1} << 40);
     } catch (const std::bad_alloc &) {
         thrown = true;
     }
-    check(thrown, "and std::bad_alloc to all others");
+    check(thrown, "plain new throws std::bad_alloc");
 }
 
 static void containers()
@@ -112,9 +112,9 @@ int main()
     std::size_t before = live_objects();
     plain();
     aligned();
-    gone();
+    exhausted();
     containers();
-    check(live_objects() == before, "nothing is left");
+    check(live_objects() == before, "no object is left");
     quarry_verify();
     std::printf("%u passed, %u failed\n", passed, failed);
     return failed != 0;

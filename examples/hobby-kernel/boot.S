@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instructions that C has no words for: from what the loader leaves (32 bits, no paging) to
- * main() in the higher half; the same way for every further CPU; interrupt entries; the switch of
- * stacks.
+ * Assembly code: the path from the loader's state (32 bits, no paging) to main() in the higher half,
+ * the same for every further CPU, interrupt entries, the switch of stacks.
  *
- * Virtual memory: all physical memory up to 64 GiB at 0 (for what runs down here; the kernel's own
- * root in machine.c leaves it out) and at DIRECT_MAP, in 2 MiB pages; its first GiB again at
- * KERNEL_BASE, for the image.
+ * Virtual memory: all physical memory up to 64 GiB, in 2 MiB pages, at 0 (for the code at low
+ * addresses; the final root in machine.c has no such mapping) and at DIRECT_MAP. The first GiB is
+ * also mapped at KERNEL_BASE, for the image.
  */
 #define KERNEL_BASE 0xffffffff80000000
 #define GIBS 64
@@ -16,7 +15,7 @@
 
 #define CODE_SELECTOR 8
 
-/* ---- what loaders look for ---- */
+/* ---- headers for the loaders ---- */
 
     .section .multiboot2, "a"
     .balign 8
@@ -36,7 +35,7 @@ header_end:
     .section .boot, "awx"
     .code32
     .globl start
-start: /* eax: multiboot2's magic number or anything; ebx: what the loader tells */
+start: /* eax: multiboot2's magic number, or undefined; ebx: the loader's information */
     cli
     cld
     movl %eax, boot_magic - KERNEL_BASE
@@ -76,7 +75,7 @@ start: /* eax: multiboot2's magic number or anything; ebx: what the loader tells
     call *%rax
     ud2
 
-/* To 64 bits, then to where edi says. */
+/* Switches to 64 bits, then jumps to edi. */
     .code32
 long_mode:
     movl $0x20, %eax /* physical address extension */
@@ -109,7 +108,7 @@ gdt_32:
     .word gdt_32 - gdt - 1
     .quad gdt
 
-/* ---- further CPUs: in real mode, in a page below 1 MiB that this is copied to ---- */
+/* ---- further CPUs: real-mode code, copied to a page below 1 MiB ---- */
 
     .globl trampoline, trampoline_end
     .code16
@@ -143,7 +142,7 @@ started:
 /* ---- the higher half ---- */
 
     .text
-/* switch_stacks(void **save, void *load): what a C function must find unchanged, and the stack. */
+/* switch_stacks(void **save, void *load): switches the stack and the callee-saved registers. */
     .globl switch_stacks
 switch_stacks:
     pushq %rbx
@@ -162,7 +161,7 @@ switch_stacks:
     popq %rbx
     ret
 
-/* 256 entries of 16 bytes each; the CPU itself pushes an error code for some exceptions. */
+/* 256 entries of 16 bytes each. The CPU pushes an error code for some exceptions. */
     .balign 16
     .globl interrupt_entries
 interrupt_entries:
@@ -177,7 +176,7 @@ interrupt_entries:
     .set vector, vector + 1
     .endr
 
-interrupt_common: /* struct interrupt_frame, from its end */
+interrupt_common: /* pushes struct interrupt_frame, last field first */
     pushq %rax
     pushq %rbx
     pushq %rcx

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Text over the first serial line; the stop; the block functions that compilers ask for. */
+/* Text on the first serial line; panic(); the memory functions that compilers require. */
 #include <stdarg.h>
 
 #include "io.h"
@@ -62,7 +62,7 @@ void print(const char *format, ...)
     va_end(values);
 }
 
-/* Takes no lock: the one who stops may hold it. */
+/* Acquires no lock: the code that panics may hold it. */
 void panic(const char *format, ...)
 {
     va_list values;

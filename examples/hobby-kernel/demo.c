@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What this kernel does with its memory: three loads at once, as many threads as there are CPUs of
- * each, while every timer interrupt allocates as well. What they found is printed; at the end
- * nothing may be left.
+ * The load of this kernel: three kinds of threads, one of each kind per CPU, while every timer
+ * interrupt allocates. At the end the memory in use must be the same as before.
  *
- *     post office   messages of all sizes, allocated here and freed by whoever receives them
- *     page tables   trees of frames, built, walked and taken down
- *     file tree     directories and files in memory, that grow as they are written
+ *     post office   messages of all sizes, freed by the thread that receives them
+ *     page tables   trees of frames, which are built, walked and freed
+ *     file tree     directories and files in memory, which grow when they are written
  */
 #include "thread.h"
 
@@ -70,13 +69,13 @@ static struct message *mailbox_get(struct mailbox *box)
 {
     semaphore_down(&box->filled);
     uint64_t flags = spinlock_acquire(&box->lock);
-    struct message *message = container_of(list_take(&box->messages), struct message, node);
+    struct message *message = container_of(list_pop(&box->messages), struct message, node);
     spinlock_release(&box->lock, flags);
     semaphore_up(&box->space);
     return message;
 }
 
-/* Every mailbox gets as many from each sender. */
+/* Each sender sends the same number of messages to every mailbox. */
 static void send(void *number)
 {
     uint64_t seed = (uint64_t)number;
@@ -94,14 +93,14 @@ static void send(void *number)
 static void receive(void *number)
 {
     struct mailbox *box = &mailboxes[(uint64_t)number];
-    bool whole = true;
+    bool intact = true;
     for (unsigned i = 0; i < MESSAGES * mailbox_count; i++) {
         struct message *message = mailbox_get(box);
         for (uint32_t at = 0; at < message->length; at += 64)
-            whole = whole && message->text[at] == message->mark;
+            intact = intact && message->text[at] == message->mark;
         quarry_free(message);
     }
-    check(whole && list_is_empty(&box->messages), "every message came as it was sent");
+    check(intact && list_is_empty(&box->messages), "every message is received unchanged");
     semaphore_up(&done);
 }
 
@@ -133,7 +132,7 @@ static uint64_t table_new(void)
     return frame;
 }
 
-/* The entry for an address; `build` makes the tables on the way, else NULL where one is missing. */
+/* The entry for an address. If a table is missing: with `build` allocates it, else returns NULL. */
 static uint64_t *entry_for(uint64_t tree, uint64_t address, bool build)
 {
     uint64_t *table = table_at(tree);
@@ -160,8 +159,8 @@ static unsigned long tree_free(uint64_t table, unsigned level)
     return pages;
 }
 
-/* Mostly runs of pages, at places all over the address space, and never the same page twice. */
-static uint64_t place(unsigned i)
+/* Addresses of distinct pages: runs of 30 pages, spread over the address space. */
+static uint64_t page_address(unsigned i)
 {
     return (uint64_t)(i / 30) * 0x13fffe7000 % (1ul << 47) + i % 30 * PAGE_BYTES;
 }
@@ -170,15 +169,15 @@ static void build_page_tables(void *number)
 {
     for (unsigned round = 0; round < TREES; round++) {
         uint64_t tree = table_new();
-        bool right = true;
+        bool correct = true;
         for (unsigned i = 0; i < MAPPED_PAGES; i++)
-            *entry_for(tree, place(i), true) = (uint64_t)i << 12 | 3;
+            *entry_for(tree, page_address(i), true) = (uint64_t)i << 12 | 3;
         for (unsigned i = 0; i < MAPPED_PAGES; i++) {
-            const uint64_t *entry = entry_for(tree, place(i), false);
-            right = right && entry != NULL && *entry == ((uint64_t)i << 12 | 3);
+            const uint64_t *entry = entry_for(tree, page_address(i), false);
+            correct = correct && entry != NULL && *entry == ((uint64_t)i << 12 | 3);
         }
-        check(right, "each page is mapped where it should be");
-        check(tree_free(tree, LEVELS - 1) == MAPPED_PAGES, "as many pages are unmapped");
+        check(correct, "each page is mapped at its address");
+        check(tree_free(tree, LEVELS - 1) == MAPPED_PAGES, "all pages are unmapped");
     }
     semaphore_up(&done);
     (void)number;
@@ -237,8 +236,8 @@ static void file_append(struct file *file, size_t bytes)
     file->bytes += bytes;
 }
 
-/* Upwards, by the parents. */
-static bool leads_to(const struct directory *directory, const struct directory *root)
+/* Whether `root` is `directory` or one of its parents. */
+static bool is_below(const struct directory *directory, const struct directory *root)
 {
     while (directory != NULL && directory != root)
         directory = directory->parent;
@@ -247,17 +246,17 @@ static bool leads_to(const struct directory *directory, const struct directory *
 
 static bool directory_free(struct directory *directory)
 {
-    bool right = true;
+    bool correct = true;
     for (size_t i = 0; i < directory->count; i++) {
         struct file *file = &directory->files[i];
         for (size_t at = 0; at < file->bytes; at++)
-            right = right && file->text[at] == (unsigned char)at;
+            correct = correct && file->text[at] == (unsigned char)at;
         quarry_free(file->text);
         quarry_free(file->name);
     }
     quarry_free(directory->files);
     quarry_free_sized(directory, sizeof *directory);
-    return right;
+    return correct;
 }
 
 static void write_files(void *number)
@@ -281,23 +280,23 @@ static void write_files(void *number)
             else
                 check(false, "a file is found by its name");
         }
-        bool right = true;
+        bool correct = true;
         for (unsigned i = 0; i < DIRECTORIES; i++)
-            right = leads_to(directories[i], directories[0]) && right;
+            correct = is_below(directories[i], directories[0]) && correct;
         for (unsigned i = 0; i < DIRECTORIES; i++)
-            right = directory_free(directories[i]) && right;
-        check(right, "each file holds what was written, and each directory leads to the root");
+            correct = directory_free(directories[i]) && correct;
+        check(correct, "each file has its content, and each directory is below the root");
     }
     semaphore_up(&done);
 }
 
-/* ---- all of it ---- */
+/* ---- the whole load ---- */
 
-/* Memory in use: what no call has given back. */
+/* Memory in use: allocated and not freed. */
 static size_t live_bytes(void)
 {
     struct quarry_stats stats;
-    quarry_drain(); /* all CPUs answer by their interrupt */
+    quarry_drain(); /* an interrupt makes each CPU drain its cache */
     quarry_scavenge();
     quarry_stats(&stats);
     size_t held = (stats.frames_total - stats.frames_free) * PAGE_BYTES;
@@ -305,9 +304,9 @@ static size_t live_bytes(void)
            stats.large_live_bytes;
 }
 
-/* The same once nothing moves any more: a timer's object, an idle CPU's scavenging, a thread that
- * ends. */
-static size_t settled_bytes(void)
+/* live_bytes(), repeated until it is stable: timer interrupts, idle CPUs and ending threads change
+ * it. */
+static size_t stable_live_bytes(void)
 {
     size_t before, bytes = live_bytes();
     unsigned tries = 0;
@@ -315,7 +314,7 @@ static size_t settled_bytes(void)
     do {
         before = bytes;
         for (unsigned i = 0; i < 20; i++)
-            __asm__ volatile("int $0x20"); /* the timer's: others run */
+            __asm__ volatile("int $0x20"); /* the timer's vector: other threads run */
         bytes = live_bytes();
     } while (bytes != before && ++tries < 1000);
     return bytes;
@@ -329,8 +328,8 @@ static void run_all(unsigned copies)
     for (uint64_t i = 0; i < copies; i++)
         for (unsigned load = 0; load < sizeof loads / sizeof loads[0]; load++)
             started += thread_start(loads[load], (void *)i);
-    check(started == 4 * copies, "every thread has a stack");
-    print("%u threads run\n", started);
+    check(started == 4 * copies, "every thread is started");
+    print("%u threads started\n", started);
     for (unsigned i = 0; i < started; i++)
         semaphore_down(&done);
 }
@@ -340,15 +339,15 @@ void demo(void *unused)
     (void)unused;
     unsigned copies = cpu_count < COPIES_MAX ? cpu_count : COPIES_MAX;
     semaphore_init(&done, 0);
-    size_t before = settled_bytes();
+    size_t before = stable_live_bytes();
     quiet = false;
     run_all(copies);
-    size_t after = settled_bytes();
-    check(after == before, "nothing is left");
+    size_t after = stable_live_bytes();
+    check(after == before, "all memory is freed");
     quarry_verify();
     print("threads moved between CPUs %lu times\n", thread_moves());
     print("memory in use before %lu, after %lu bytes\n", before, after);
     print("%lu passed, %lu failed\n", checks - errors, errors);
     machine_off(errors != 0);
-    panic("that was all");
+    panic("end of the demo");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the loader tells, PVH's or multiboot2's: memory, and the ACPI table that lists the CPUs. */
+/* Information from the loader, by PVH or multiboot2: the memory map, and ACPI's list of CPUs. */
 #include "kernel.h"
 
 #define MULTIBOOT2_MAGIC 0x36d76289
@@ -17,8 +17,8 @@ static void add_region(uint64_t base, uint64_t bytes, enum quarry_memory_kind ki
     boot.regions[boot.region_count++] = (struct quarry_memory_region){base, bytes, kind};
 }
 
-/* A piece of the map in the firmware's own terms: of kind 1 if it is free. */
-static void add_piece(uint64_t base, uint64_t bytes, uint32_t kind)
+/* Adds an entry of the firmware's map. Kind 1 is free memory. */
+static void add_entry(uint64_t base, uint64_t bytes, uint32_t kind)
 {
     add_region(base, bytes, kind == 1 ? QUARRY_MEMORY_USABLE : QUARRY_MEMORY_RESERVED);
 }
@@ -31,7 +31,7 @@ struct pvh_start {
     uint32_t map_entries, reserved;
 };
 
-struct pvh_piece {
+struct pvh_entry {
     uint64_t base, bytes;
     uint32_t kind, reserved;
 };
@@ -39,9 +39,9 @@ struct pvh_piece {
 static const void *read_pvh(const struct pvh_start *start)
 {
     boot.loader = "PVH";
-    const struct pvh_piece *pieces = at_physical(start->map);
+    const struct pvh_entry *entries = at_physical(start->map);
     for (uint32_t i = 0; i < start->map_entries; i++)
-        add_piece(pieces[i].base, pieces[i].bytes, pieces[i].kind);
+        add_entry(entries[i].base, entries[i].bytes, entries[i].kind);
     return at_physical(start->rsdp);
 }
 
@@ -54,7 +54,7 @@ struct tag {
 struct map_tag {
     struct tag tag;
     uint32_t entry_bytes, version;
-    struct pvh_piece pieces[]; /* the same layout */
+    struct pvh_entry entries[]; /* the same layout */
 };
 
 enum { TAG_END = 0, TAG_MAP = 6, TAG_RSDP_1 = 14, TAG_RSDP_2 = 15 };
@@ -71,9 +71,9 @@ static const void *read_multiboot2(const char *info)
         if (tag->kind != TAG_MAP)
             continue;
         const struct map_tag *map = (const void *)tag;
-        size_t count = (tag->bytes - sizeof *map) / sizeof map->pieces[0];
+        size_t count = (tag->bytes - sizeof *map) / sizeof map->entries[0];
         for (size_t i = 0; i < count; i++)
-            add_piece(map->pieces[i].base, map->pieces[i].bytes, map->pieces[i].kind);
+            add_entry(map->entries[i].base, map->entries[i].bytes, map->entries[i].kind);
     }
     return rsdp;
 }
@@ -101,7 +101,7 @@ static void read_madt(const struct table *madt)
     const uint8_t *entry = (const uint8_t *)madt + sizeof *madt + 8;
     const uint8_t *end = (const uint8_t *)madt + madt->bytes;
     for (; entry + 2 <= end && entry[1] >= 2; entry += entry[1])
-        if (entry[0] == 0 && (entry[4] & 1) && boot.cpus < CPUS_MAX) /* a CPU that is enabled */
+        if (entry[0] == 0 && (entry[4] & 1) && boot.cpus < CPUS_MAX) /* an enabled CPU */
             boot.apic_ids[boot.cpus++] = entry[3];
 }
 
@@ -132,7 +132,7 @@ void boot_read(void)
         panic("started by neither PVH nor multiboot2");
     if (rsdp != NULL)
         read_acpi(rsdp);
-    add_region(0, 1 << 20, QUARRY_MEMORY_RESERVED); /* the trampoline, and what firmware keeps */
+    add_region(0, 1 << 20, QUARRY_MEMORY_RESERVED); /* the trampoline and the firmware's data */
     add_region((uint64_t)kernel_start, (uint64_t)(kernel_end - kernel_start),
                QUARRY_MEMORY_RESERVED);
     add_region(MAPPED_BYTES, UINT64_MAX - MAPPED_BYTES, QUARRY_MEMORY_RESERVED);

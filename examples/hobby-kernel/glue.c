@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All that ties this kernel to Quarry. What a port must give is quarry_port_panic(), a block behind
- * GS, and the list of regions; asking another CPU to drain is optional. The rest of the glue is two
- * calls where interrupts come in: quarry_irq_enter() first, quarry_drain_interrupt() for its vector
- * (machine.c).
+ * The port of Quarry to this kernel. A port defines quarry_port_panic(), a block behind GS, and the
+ * list of regions. The interrupt that makes another CPU drain its cache is optional. Besides this
+ * file there are two calls in the interrupt handler (machine.c): quarry_irq_enter(), first, and
+ * quarry_drain_interrupt(), for its vector.
  */
 #include "kernel.h"
 
@@ -31,11 +31,11 @@ void memory_init(void)
         .interrupt_cpu = ask_to_drain,
     };
     if (quarry_init(&setup) != QUARRY_OK)
-        panic("no memory for the allocator");
+        panic("quarry_init() failed");
     memory_init_cpu(this_cpu());
 }
 
-/* On the CPU itself. */
+/* Called on the CPU itself. */
 void memory_init_cpu(struct cpu *cpu)
 {
     if (quarry_cpu_online(cpu->number) != QUARRY_OK)

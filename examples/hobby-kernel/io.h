@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ports and model specific registers. */
+/* I/O ports and model-specific registers. */
 #ifndef IO_H
 #define IO_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of this kernel share. The names are such as kernels have, and as Quarry has
- * inside: the two do not meet.
+ * Declarations that the files of this kernel share. Some of these names are used inside Quarry too.
+ * They do not conflict.
  */
 #ifndef KERNEL_H
 #define KERNEL_H
@@ -12,7 +12,7 @@
 
 #include "quarry.h"
 
-#define DIRECT_MAP 0xffff800000000000ul /* all physical memory stands here: boot.S */
+#define DIRECT_MAP 0xffff800000000000ul /* all physical memory is mapped here: boot.S */
 #define MAPPED_BYTES (64ul << 30)
 #define CPUS_MAX 64
 #define PAGE_BYTES 4096ul
@@ -33,7 +33,7 @@ void *memset(void *at, int byte, size_t bytes);
 int memcmp(const void *one, const void *other, size_t bytes);
 size_t strlen(const char *text);
 
-/* ---- lists, circular; the head is a node ---- */
+/* ---- circular lists; the head is a node ---- */
 
 struct list {
     struct list *next, *previous;
@@ -49,7 +49,7 @@ static inline bool list_is_empty(const struct list *list)
     return list->next == list;
 }
 
-/* At the end. */
+/* Adds at the end. */
 static inline void list_add(struct list *list, struct list *node)
 {
     node->next = list;
@@ -64,8 +64,8 @@ static inline void list_remove(struct list *node)
     node->next->previous = node->previous;
 }
 
-/* The first; NULL: there is none. */
-static inline struct list *list_take(struct list *list)
+/* Removes and returns the first node; NULL: the list is empty. */
+static inline struct list *list_pop(struct list *list)
 {
     struct list *node = list->next;
     if (node == list)
@@ -76,7 +76,7 @@ static inline struct list *list_take(struct list *list)
 
 #define container_of(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
-/* ---- locks: interrupts are off while one is held ---- */
+/* ---- locks: interrupts are masked while a lock is held ---- */
 
 struct spinlock {
     bool held;
@@ -94,13 +94,14 @@ static inline void irq_restore(uint64_t flags)
     __asm__ volatile("pushq %0\n\tpopfq" : : "r"(flags) : "memory", "cc");
 }
 
-static inline void spinlock_take(struct spinlock *lock)
+/* These two are called with interrupts masked. */
+static inline void spinlock_acquire_masked(struct spinlock *lock)
 {
     while (__atomic_exchange_n(&lock->held, true, __ATOMIC_ACQUIRE))
         __asm__ volatile("pause");
 }
 
-static inline void spinlock_give(struct spinlock *lock)
+static inline void spinlock_release_masked(struct spinlock *lock)
 {
     __atomic_store_n(&lock->held, false, __ATOMIC_RELEASE);
 }
@@ -108,13 +109,13 @@ static inline void spinlock_give(struct spinlock *lock)
 static inline uint64_t spinlock_acquire(struct spinlock *lock)
 {
     uint64_t flags = irq_save();
-    spinlock_take(lock);
+    spinlock_acquire_masked(lock);
     return flags;
 }
 
 static inline void spinlock_release(struct spinlock *lock, uint64_t flags)
 {
-    spinlock_give(lock);
+    spinlock_release_masked(lock);
     irq_restore(flags);
 }
 
@@ -122,14 +123,14 @@ static inline void spinlock_release(struct spinlock *lock, uint64_t flags)
 
 struct thread;
 
-/* What GS points at; where Quarry finds its fields is said, and checked, in glue.c. */
+/* GS points at this block. glue.c checks the offsets of the fields that Quarry uses. */
 struct cpu {
     struct cpu *self;
     uint32_t number;
     uint32_t apic_id;
     struct thread *current;
-    struct thread *idle;  /* what runs when nothing else does */
-    struct thread *ended; /* the thread that this CPU left for good and has yet to free */
+    struct thread *idle;  /* runs when no other thread can */
+    struct thread *ended; /* a thread that has ended on this CPU and is not freed yet */
     unsigned long ticks;
     struct quarry_cpu quarry __attribute__((__aligned__(64)));
 };
@@ -149,15 +150,15 @@ struct interrupt_frame {
 
 enum { VECTOR_TIMER = 0x20, VECTOR_DRAIN = 0xf0 };
 
-extern unsigned cpu_count; /* that run */
+extern unsigned cpu_count; /* CPUs that are online */
 
 void cpu_load(struct cpu *cpu); /* GS and the interrupt table */
-void cpus_start(void);          /* all that the firmware lists */
+void cpus_start(void);          /* all CPUs in the firmware's list */
 void cpu_interrupt(unsigned number, unsigned vector);
 void timer_start(void);
-void machine_off(unsigned code); /* leaves QEMU, where it runs there */
+void machine_off(unsigned code); /* exits QEMU with a status */
 
-/* ---- what the boot loader told (firmware.c) ---- */
+/* ---- information from the loader (firmware.c) ---- */
 
 struct boot {
     const char *loader;

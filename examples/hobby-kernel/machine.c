@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CPUs: descriptor tables, interrupts, the local APIC and its timer, starting the others. */
+/* CPUs: descriptor tables, interrupts, the local APIC and its timer, starting further CPUs. */
 #include "io.h"
 #include "kernel.h"
 #include "thread.h"
@@ -7,7 +7,7 @@
 #define KERNEL_BASE 0xffffffff80000000ul
 #define TRAMPOLINE 0x8000ul /* also in boot.S */
 #define CPU_STACK_ORDER 2
-#define CPU_PATIENCE_MS 5000u /* an emulator's host may be busy */
+#define CPU_DEADLINE_MS 5000u /* long, because an emulator's host may be busy */
 
 /* Registers of the local APIC, bytes from its base. */
 enum {
@@ -21,7 +21,7 @@ enum {
     APIC_TIMER_DIVIDE = 0x3e0,
 };
 
-/* Timer counts between ticks: 1 ms in QEMU, at most 40 on the slowest bus there ever was. */
+/* Timer counts between ticks: 1 ms in QEMU, at most 40 ms on a bus of 25 MHz. */
 #define TIMER_COUNTS 1000000
 
 struct __attribute__((__packed__)) table_pointer {
@@ -38,14 +38,14 @@ struct gate {
 
 extern const char gdt[], trampoline[], trampoline_end[]; /* physical */
 extern const char interrupt_entries[];
-extern const uint64_t root[512]; /* with what runs at low addresses until here */
+extern const uint64_t root[512]; /* the root during the start, with low addresses mapped */
 
 static struct gate gates[256];
-static uint64_t kernel_root[512] __attribute__((__aligned__(4096))); /* NULL is a fault with it */
+static uint64_t kernel_root[512] __attribute__((__aligned__(4096))); /* an access to NULL faults */
 static struct cpu boot_cpu;
 static struct cpu *cpus[CPUS_MAX] = {&boot_cpu};
 unsigned cpu_count = 1;
-void *cpu_stack; /* of the CPU that starts now */
+void *cpu_stack; /* for the CPU that is being started */
 
 static volatile uint32_t *apic(unsigned offset)
 {
@@ -79,7 +79,7 @@ void cpu_load(struct cpu *cpu)
 
 /* ---- interrupts ---- */
 
-/* Handlers may allocate. */
+/* An interrupt handler may allocate. */
 static void on_tick(void)
 {
     this_cpu()->ticks++;
@@ -89,7 +89,7 @@ static void on_tick(void)
 
 void interrupt(struct interrupt_frame *frame)
 {
-    quarry_irq_enter(&frame->rip); /* before anything else: see glue.c */
+    quarry_irq_enter(&frame->rip); /* first; see glue.c */
     if (frame->vector < 32 && frame->vector != 2)
         panic("exception %lu, error %lx, at %lx", frame->vector, frame->error, frame->rip);
     if (frame->vector == VECTOR_DRAIN)
@@ -124,9 +124,9 @@ void cpu_interrupt(unsigned number, unsigned vector)
     apic_send(cpus[number]->apic_id, vector);
 }
 
-/* ---- the others ---- */
+/* ---- further CPUs ---- */
 
-/* The old timer's second channel: 1,193,182 counts in a second. */
+/* Channel 2 of the old timer (PIT): 1,193,182 counts per second. */
 static void wait_milliseconds(unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -139,7 +139,7 @@ static void wait_milliseconds(unsigned count)
     }
 }
 
-/* From boot.S, on the stack of its own. */
+/* Called by boot.S, on the CPU's own stack. */
 _Noreturn void cpu_main(void)
 {
     struct cpu *cpu = cpus[cpu_count];
@@ -165,11 +165,11 @@ static void cpu_start(uint32_t apic_id)
     for (unsigned try = 0; try < 2 && cpu_count == number; try++) {
         apic_send(apic_id, 0x4600 | TRAMPOLINE >> 12);
         for (unsigned i = 0;
-             i < CPU_PATIENCE_MS && __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE) == number; i++)
+             i < CPU_DEADLINE_MS && __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE) == number; i++)
             wait_milliseconds(1);
     }
     if (cpu_count == number)
-        panic("the CPU with the APIC id %u does not answer", apic_id);
+        panic("the CPU with APIC id %u does not respond", apic_id);
 }
 
 void cpus_start(void)
@@ -186,14 +186,14 @@ void machine_off(unsigned code)
     out8(0xf4, (uint8_t)code); /* QEMU's isa-debug-exit */
 }
 
-/* ---- the first thing in C ---- */
+/* ---- start ---- */
 
 void demo(void *unused);
 
 _Noreturn void main(void)
 {
     fill_tables();
-    out8(0x21, 0xff); /* the old interrupt controllers say nothing any more */
+    out8(0x21, 0xff); /* mask the old interrupt controllers */
     out8(0xa1, 0xff);
     cpu_load(&boot_cpu);
     boot_read();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads; see thread.h. A thread is an object; its stack is four frames. */
+/* Threads; see thread.h. A thread is an object of Quarry; its stack is four frames. */
 #include "thread.h"
 
 #define STACK_ORDER 2
@@ -7,17 +7,17 @@
 #define TICKS_PER_SCAVENGE 100
 
 struct thread {
-    void *stack_pointer; /* while it does not run */
+    void *stack_pointer; /* valid while it does not run */
     struct list node;    /* in `runnable` or in a semaphore */
-    uint64_t stack;      /* physical; 0: an idle thread's, which is not ours */
-    unsigned cpu;        /* where it ran last */
+    uint64_t stack;      /* physical address; 0: an idle thread, on the CPU's first stack */
+    unsigned cpu;        /* the CPU on which it ran last */
     void (*run)(void *argument);
     void *argument;
 };
 
 void switch_stacks(void **save, void *load);
 
-static struct spinlock scheduler; /* guards all below, the semaphores, and each CPU's threads */
+static struct spinlock scheduler; /* guards the following, semaphores, and each CPU's threads */
 static struct list runnable = {&runnable, &runnable};
 static unsigned long moves;
 bool quiet;
@@ -41,7 +41,8 @@ static void thread_free(struct thread *thread)
     quarry_free_sized(thread, sizeof *thread);
 }
 
-/* On the stack of the thread that now runs, which took the lock when it left, or is new. */
+/* Runs after every switch, on the new thread's stack. Releases the lock that the old one acquired.
+ */
 static void after_switch(void)
 {
     struct cpu *cpu = this_cpu();
@@ -49,17 +50,17 @@ static void after_switch(void)
     cpu->ended = NULL;
     moves += cpu->current->stack != 0 && cpu->current->cpu != cpu->number;
     cpu->current->cpu = cpu->number;
-    spinlock_give(&scheduler);
+    spinlock_release_masked(&scheduler);
     if (ended != NULL)
         thread_free(ended);
 }
 
-/* The lock is held; interrupts are off. Comes back when somebody chooses this thread again. */
+/* The lock is held, interrupts are off. Returns when a CPU runs this thread again. */
 static void switch_away(void)
 {
     struct cpu *cpu = this_cpu();
     struct thread *previous = cpu->current;
-    struct list *node = list_take(&runnable);
+    struct list *node = list_pop(&runnable);
     cpu->current = node != NULL ? container_of(node, struct thread, node) : cpu->idle;
     if (cpu->current != previous)
         switch_stacks(&previous->stack_pointer, cpu->current->stack_pointer);
@@ -68,7 +69,7 @@ static void switch_away(void)
 
 void thread_tick(void)
 {
-    spinlock_take(&scheduler);
+    spinlock_acquire_masked(&scheduler);
     struct cpu *cpu = this_cpu();
     if (cpu->current != cpu->idle)
         list_add(&runnable, &cpu->current->node);
@@ -82,10 +83,10 @@ static _Noreturn void thread_begin(void)
     struct thread *self = this_cpu()->current;
     self->run(self->argument);
     irq_save();
-    spinlock_take(&scheduler);
+    spinlock_acquire_masked(&scheduler);
     this_cpu()->ended = this_cpu()->current;
     switch_away();
-    panic("a thread that ended runs");
+    panic("a thread runs after its end");
 }
 
 bool thread_start(void (*run)(void *argument), void *argument)
@@ -98,9 +99,9 @@ bool thread_start(void (*run)(void *argument), void *argument)
     thread->run = run;
     thread->argument = argument;
     uint64_t *top = (uint64_t *)at_physical(stack + STACK_BYTES);
-    *--top = 0; /* as if thread_begin() had been called */
+    *--top = 0; /* the return address of thread_begin(), which does not return */
     *--top = (uint64_t)thread_begin;
-    top -= 6; /* what switch_stacks() takes off */
+    top -= 6; /* the registers that switch_stacks() pops */
     thread->stack_pointer = top;
     uint64_t flags = spinlock_acquire(&scheduler);
     thread->cpu = this_cpu()->number;
@@ -135,8 +136,8 @@ void semaphore_down(struct semaphore *semaphore)
     uint64_t flags = spinlock_acquire(&scheduler);
     if (semaphore->count > 0) {
         semaphore->count--;
-        spinlock_give(&scheduler);
-    } else { /* who raises it hands the unit over: the count stays 0 */
+        spinlock_release_masked(&scheduler);
+    } else { /* semaphore_up() wakes this thread and leaves the count at 0 */
         list_add(&semaphore->waiting, &this_cpu()->current->node);
         switch_away();
     }
@@ -146,7 +147,7 @@ void semaphore_down(struct semaphore *semaphore)
 void semaphore_up(struct semaphore *semaphore)
 {
     uint64_t flags = spinlock_acquire(&scheduler);
-    struct list *node = list_take(&semaphore->waiting);
+    struct list *node = list_pop(&semaphore->waiting);
     if (node != NULL)
         list_add(&runnable, node);
     else

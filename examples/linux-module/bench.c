@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Quarry beside kmalloc(), a kmem_cache of the size, and alloc_pages(), in one run and by the same
- * loops. On one CPU of QEMU with -icount the time stamp counts instructions; elsewhere, cycles.
- * Interrupts are off while it counts; memory is never so short that anybody would have to wait.
+ * Compares Quarry with kmalloc(), a kmem_cache of the same size, and alloc_pages(), by the same
+ * loops in one run. On one CPU of QEMU with -icount the timestamp counter counts instructions;
+ * elsewhere, cycles. Interrupts are off during a measurement. There is enough memory for all loops.
  */
 #include <linux/module.h>
 #include <linux/mm.h>
@@ -22,14 +22,14 @@ MODULE_PARM_DESC(mebibytes, "memory for Quarry");
 
 static void *objects[LIVE];
 static struct kmem_cache *cache;
-static bool failed; /* an allocation, somewhere */
+static bool failed; /* an allocation has failed */
 
 struct allocator {
 	void *(*alloc)(size_t bytes);
 	void (*free)(void *object);
 };
 
-/* Each as a caller would write it; the call through the table costs all of them the same. */
+/* Each is a typical call. The call through the table costs the same for all allocators. */
 static void *kmalloc_of(size_t bytes)
 {
 	return kmalloc(bytes, GFP_NOWAIT | __GFP_NOWARN);
@@ -121,7 +121,7 @@ static u32 next_random(u64 *seed)
 	return *seed >> 33;
 }
 
-/* One of many is replaced by one of another size. */
+/* Replaces one of many objects by one of another size. */
 static noinline void replace(const struct allocator *allocator, size_t unused, unsigned int count)
 {
 	u64 seed = 1;
@@ -136,7 +136,7 @@ static noinline void replace(const struct allocator *allocator, size_t unused, u
 
 typedef void load(const struct allocator *allocator, size_t bytes, unsigned int count);
 
-/* Tenths of an instruction for each step, the second time; the loop itself included. */
+/* Tenths of an instruction per step, in the second run, with the cost of the loop. */
 static u64 measure(load *run, const struct allocator *allocator, size_t bytes, unsigned int count)
 {
 	unsigned long flags;
@@ -168,7 +168,7 @@ static void empty(const struct allocator *allocator)
 		allocator->free(objects[i]);
 }
 
-/* Without the loop, measured with an allocator that does nothing. */
+/* Without the cost of the loop, which is measured with an allocator that does nothing. */
 static u64 cost(load *run, const struct allocator *allocator, size_t bytes, unsigned int count)
 {
 	u64 loop, all;
@@ -237,7 +237,7 @@ static void table(void)
 static int __init bench_init(void)
 {
 	struct quarry_setup setup;
-	int error = glue_take_memory(mebibytes, &setup);
+	int error = glue_memory_alloc(mebibytes, &setup);
 
 	if (!error)
 		error = glue_start(&setup);
@@ -245,7 +245,7 @@ static int __init bench_init(void)
 		table();
 	if (failed)
 		error = -ENOMEM;
-	glue_give_memory();
+	glue_memory_free();
 	return error;
 }
 

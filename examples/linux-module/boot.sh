@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# boot.sh FOLDER MODULE KERNEL QEMU-OPTION...: boots Debian's kernel in QEMU with busybox as all
-# there is, inserts the module, and shows what it says. Fails if the module did not load or the
-# machine did not end by itself.
+# boot.sh FOLDER MODULE KERNEL QEMU-OPTION...: boots Debian's kernel in QEMU with busybox as the only
+# program, inserts the module, and prints its output. Fails if the module did not load or the machine
+# did not switch itself off.
 set -eu
 
 folder=$1
@@ -28,7 +28,7 @@ INIT
 chmod +x "$files/init"
 (cd "$files" && find . | cpio --quiet -o -H newc | gzip -1) > "$folder/initramfs"
 
-# init_on_alloc: Debian's kernel clears every object; that is not what is compared.
+# init_on_alloc=0: Debian's kernel clears every object by default, which would distort the comparison.
 timeout 500 qemu-system-x86_64 -M q35 -cpu max -accel tcg -m 1G -display none -no-reboot -serial file:"$folder/log" \
     -kernel "/boot/vmlinuz-$kernel" -initrd "$folder/initramfs" \
     -append "console=ttyS0 quiet loglevel=7 preempt=full mitigations=off init_on_alloc=0 panic=-1" "$@"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Quarry's port to Linux: memory from alloc_pages(), one per-CPU variable, panic(), and an
- * interrupt that asks another CPU to drain its cache. The words are in quarry_arch.h.
+ * interrupt that makes another CPU drain its cache. The inline functions are in quarry_arch.h.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -10,7 +10,7 @@
 
 #include "glue.h"
 
-#define CHUNK_ORDER 10 /* the largest that alloc_pages() gives: 4 MiB */
+#define CHUNK_ORDER 10 /* the largest order of alloc_pages(): 4 MiB */
 #define CHUNK_BYTES (PAGE_SIZE << CHUNK_ORDER)
 #define CHUNKS_MAX 256
 
@@ -35,19 +35,19 @@ static void on_drain(void *unused)
 	quarry_drain_interrupt();
 }
 
-/* One that is on its way already is enough. */
+/* Fails if a call to this CPU is pending, which is enough. */
 static void ask_to_drain(unsigned int cpu)
 {
 	smp_call_function_single_async(cpu, per_cpu_ptr(&drain_calls, cpu));
 }
 
-void glue_give_memory(void)
+void glue_memory_free(void)
 {
 	while (chunk_count > 0)
 		__free_pages(chunks[--chunk_count], CHUNK_ORDER);
 }
 
-int glue_take_memory(unsigned int mebibytes, struct quarry_setup *setup)
+int glue_memory_alloc(unsigned int mebibytes, struct quarry_setup *setup)
 {
 	unsigned int count = min_t(unsigned int, mebibytes / (CHUNK_BYTES >> 20), CHUNKS_MAX);
 
@@ -55,7 +55,7 @@ int glue_take_memory(unsigned int mebibytes, struct quarry_setup *setup)
 		struct page *chunk = alloc_pages(GFP_KERNEL | __GFP_NOWARN, CHUNK_ORDER);
 
 		if (!chunk) {
-			glue_give_memory();
+			glue_memory_free();
 			return -ENOMEM;
 		}
 		regions[chunk_count] = (struct quarry_memory_region){

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Quarry inside Linux: what the modules here share. */
+/* Quarry inside Linux: declarations for both modules. */
 #ifndef LINUX_MODULE_GLUE_H
 #define LINUX_MODULE_GLUE_H
 
@@ -10,19 +10,20 @@
 #include <quarry_arch.h>
 #endif
 
-/* Takes `mebibytes` from alloc_pages() and describes them; 0, or -ENOMEM with nothing taken. */
-int glue_take_memory(unsigned mebibytes, struct quarry_setup *setup);
+/* Allocates memory by alloc_pages() and describes it in `setup`. 0, or -ENOMEM, and then nothing is
+ * allocated. */
+int glue_memory_alloc(unsigned mebibytes, struct quarry_setup *setup);
 
-/* Gives them back. Nothing of the heap may be used any more. */
-void glue_give_memory(void);
+/* Frees this memory. The heap must not be used any more. */
+void glue_memory_free(void);
 
-/* quarry_init(), and each CPU online. 0 or an error of Linux's. */
+/* Calls quarry_init() and brings each CPU online. 0 or one of Linux's error numbers. */
 int glue_start(const struct quarry_setup *setup);
 
-/* As before the first quarry_init(): no CPU has a cache. */
+/* Resets all CPUs to the state before the first quarry_init(): no caches. */
 void glue_forget_caches(void);
 
-/* Where the next stop goes instead of Linux's panic(); NULL: there. */
+/* Called at the next stop. NULL: Linux's panic(). */
 extern void (*glue_on_stop)(const char *report);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Quarry's self-tests as a module: the platform of tests/framework/platform.h, by Linux. */
+/* Quarry's self-tests as a module: the platform of tests/framework/platform.h for Linux. */
 #include <linux/completion.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
@@ -21,7 +21,7 @@ static char *only = "";
 module_param(only, charp, 0444);
 MODULE_PARM_DESC(only, "tests whose names contain this");
 
-static struct quarry_setup given;
+static struct quarry_setup heap_setup;
 
 void platform_print(const char *text)
 {
@@ -49,7 +49,7 @@ uint64_t platform_milliseconds(void)
 
 void platform_setup(struct quarry_setup *setup)
 {
-	*setup = given;
+	*setup = heap_setup;
 }
 
 void platform_forget_caches(void)
@@ -62,7 +62,7 @@ void platform_move_to(unsigned int cpu)
 	set_cpus_allowed_ptr(current, cpumask_of(cpu));
 }
 
-/* ---- on all CPUs: a kernel thread for each, preempted as any other ---- */
+/* ---- work on all CPUs: a kernel thread for each, with preemption ---- */
 
 struct job {
 	void (*work)(void *argument);
@@ -101,7 +101,7 @@ void platform_run(unsigned int cpus, void (*work)(void *argument), void *argumen
 		wait_for_completion(&job.done);
 }
 
-/* ---- an interrupt each millisecond, on every CPU, while tests want one ---- */
+/* ---- a timer interrupt every millisecond on every CPU, while a test has a handler ---- */
 
 static DEFINE_PER_CPU(struct hrtimer, tick_timers);
 static void (*tick_handler)(void);
@@ -135,7 +135,7 @@ void platform_on_tick(void (*handler)(void))
 		on_each_cpu(start_timer, NULL, 1);
 }
 
-/* ---- what Linux does not let a module do ---- */
+/* ---- not possible in a Linux module ---- */
 
 unsigned long platform_step(void (*work)(void *argument), void *argument, void (*between)(void))
 {
@@ -157,14 +157,14 @@ void platform_on_stop(platform_stop_handler *handler)
 static int __init selftest_init(void)
 {
 	struct test_result result;
-	int error = glue_take_memory(mebibytes, &given);
+	int error = glue_memory_alloc(mebibytes, &heap_setup);
 
 	if (error)
 		return error;
 	platform_move_to(0);
 	result = test_run_all(only);
 	pr_info("%u passed, %u failed, %u skipped\n", result.passed, result.failed, result.skipped);
-	glue_give_memory();
+	glue_memory_free();
 	return result.failed ? -EIO : 0;
 }
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
-//! Quarry as the global allocator of Rust, `no_std`: for kernels written in it.
+//! Quarry as Rust's global allocator, `no_std`, for kernels written in Rust.
 //!
 //! ```ignore
 //! #[global_allocator]
 //! static HEAP: quarry::Quarry = quarry::Quarry;
 //! ```
 //!
-//! The kernel calls `quarry_init()` and `quarry_cpu_online()` first, as in C. Memory that is gone is
-//! a null pointer, which `alloc` hands to the kernel's `alloc_error_handler`.
+//! The kernel calls `quarry_init()` and `quarry_cpu_online()` first, as in C. If memory is exhausted,
+//! the functions return a null pointer, and `alloc` calls the kernel's `alloc_error_handler`.
 #![no_std]
 #![deny(unsafe_op_in_unsafe_fn, missing_docs)]
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 
-/// The functions of `quarry.h` that are wanted here.
+/// Functions of `quarry.h`.
 mod c {
     use core::ffi::c_void;
 
@@ -28,17 +28,17 @@ mod c {
     }
 }
 
-/// All state is Quarry's own: there is one heap.
+/// There is one heap, so this type has no state.
 pub struct Quarry;
 
-/// Whether every object of the size has the alignment anyway (`quarry_alloc()`): then sizes can be
-/// told when it is freed, and it may grow where it is.
+/// Whether `quarry_alloc()` gives every object of this size this alignment. Then sized frees and
+/// `quarry_realloc()` can be used.
 fn is_natural(bytes: usize, alignment: usize) -> bool {
     alignment <= 8 || (alignment == 16 && bytes % 16 == 0)
 }
 
-// Sound because: Quarry gives distinct, aligned blocks of at least the size, on any CPU, and does
-// not unwind.
+// Safety: Quarry returns distinct, aligned blocks of at least the size, on any CPU, and does not
+// unwind.
 unsafe impl GlobalAlloc for Quarry {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let object = unsafe {
@@ -77,7 +77,7 @@ unsafe impl GlobalAlloc for Quarry {
         if is_natural(layout.size(), layout.align()) && is_natural(bytes, layout.align()) {
             return unsafe { c::quarry_realloc(object.cast(), bytes) }.cast();
         }
-        // The new size, rounded up to the alignment, does not overflow: the caller's promise.
+        // Safety: the caller guarantees that the new size, rounded up to the alignment, fits.
         let wanted = unsafe { Layout::from_size_align_unchecked(bytes, layout.align()) };
         let moved = unsafe { self.alloc(wanted) };
         if !moved.is_null() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! A program whose every allocation is Quarry's.
+//! Tests Quarry as the global allocator of a program.
 use std::alloc::{alloc, alloc_zeroed, dealloc, realloc, Layout};
 use std::collections::{BTreeMap, HashMap};
 
@@ -86,7 +86,7 @@ fn collections() -> bool {
 
 fn too_much_is_null() -> bool {
     let layout = Layout::from_size_align(1 << 40, 8).unwrap();
-    // Read back, for a compiler may leave out an allocation whose result nobody sees.
+    // Volatile, because a compiler may remove an allocation whose result is unused.
     unsafe {
         let one = alloc(layout);
         let other = alloc_zeroed(layout);
@@ -96,10 +96,10 @@ fn too_much_is_null() -> bool {
 
 fn main() {
     let mut results = Results { passed: 0, failed: 0 };
-    results.check(every_layout(), "every layout, and zeroed");
+    results.check(every_layout(), "every layout, also zeroed");
     results.check([1, 8, 16, 32, 4096].into_iter().all(grows), "growing keeps contents and alignment");
     results.check(collections(), "collections");
-    results.check(too_much_is_null(), "no memory is a null pointer");
+    results.check(too_much_is_null(), "exhausted memory returns a null pointer");
     unsafe { quarry_verify() };
     println!("{} passed, {} failed", results.passed, results.failed);
     std::process::exit((results.failed != 0) as i32);

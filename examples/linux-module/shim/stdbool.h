@@ -1,3 +1,3 @@
 /* SPDX-License-Identifier: MIT */
-/* For files that include Linux as well: its own types. */
+/* For files that also include Linux's headers: Linux's types. */
 #include <linux/types.h>
