@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Quarry beside simple allocators: instructions against the number of free blocks.
+"""Quarry beside simple allocators: instructions by the number of free blocks.
 
     baselines.py --svg FILE -- COMMAND...
 
-Runs COMMAND, which boots the guest with the option `baselines` (tests/bench/guest/baselines.c), prints a table
-of what it measured and draws it.
+Runs COMMAND, which boots the guest with the option `baselines` (tests/bench/guest/baselines.c), prints a
+table of the results and draws a plot.
 """
 
 import argparse

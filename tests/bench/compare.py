@@ -4,10 +4,10 @@
 
     compare.py --library SO --workloads PROGRAM --launcher PROGRAM --out FOLDER [--rounds N] [--only TEXT]
 
-Each case is run once per allocator in each round, in an order that turns from round to round, so
-that whatever else the machine does meets all of them alike. A figure is the median over the rounds
-of Quarry's time (user and system) divided by the other's in the same round; below 1, Quarry is
-better. Writes FOLDER/compare.json and two plots, and prints the table.
+Each case is run once per allocator in each round. The order rotates from round to round, so that other
+load on the machine affects all allocators. A number is the median over the rounds of Quarry's time (user
+and system) divided by the other allocator's time in the same round. Below 1, Quarry is better. Prints
+the tables and writes FOLDER/compare.json and two plots.
 """
 
 import argparse
@@ -77,9 +77,9 @@ def launch(launcher, folder, library, words, source=subprocess.DEVNULL):
 
 
 def finish(process, folder):
-    """(CPU seconds, peak KiB) of what was launched."""
+    """(CPU seconds, peak KiB) of the launched program."""
     if process.wait() != 0:
-        raise RuntimeError(f"{process.args} was not measured")
+        raise RuntimeError(f"{process.args} could not be measured")
     seconds, kib, status = (folder / "usage").read_text().split()
     if status != "0":
         raise RuntimeError(f"{process.args} ended with status {status}")
@@ -87,7 +87,7 @@ def finish(process, folder):
 
 
 class Command:
-    """A program, with what it reads."""
+    """A program and its standard input."""
 
     def __init__(self, name, words, text=None):
         self.name, self.words, self.text = name, words, text
@@ -103,7 +103,7 @@ class Command:
 
 
 class Redis:
-    """The server under the allocator; the clients, who ask over a socket, without."""
+    """The server runs with the allocator, the clients without it."""
 
     name = "redis"
 
@@ -125,7 +125,7 @@ class Redis:
 
 
 def compiler_case(folder):
-    """The compiler proper, on a large file: these workloads and a thousand functions more."""
+    """The compiler proper (cc1) on a large file: workloads.c and 400 generated functions."""
     sources = f'#include "{pathlib.Path(__file__).resolve().with_name("workloads.c")}"\n'
     functions = "".join(
         f"static int f{i}(int a, char *s) {{ int n = 0; for (int j = a; j < {i} + 40; j++) "
@@ -141,7 +141,7 @@ def compiler_case(folder):
     cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
                          check=False).stdout.strip()
     if done.returncode != 0:
-        sys.exit("the compiler's input could not be made")
+        sys.exit("cannot make the compiler's input")
     return Command("cc1", [cc1, "-fpreprocessed", "-O2", "-quiet", str(folder / "large.i"), "-o",
                            "/dev/null"])
 
@@ -183,7 +183,7 @@ def geometric_mean(values):
 
 
 def print_table(table, peers, title, column):
-    print(f"\n{title}: Quarry's divided by the other's (median of the rounds, lowest to highest)")
+    print(f"\n{title}: Quarry's value divided by the other's (median of the rounds, lowest to highest)")
     print(f"{'':<16}{OURS:>10}" + "".join(f"{peer:>20}" for peer in peers))
     for name, figures in table.items():
         own = statistics.median(figure[column] for figure in figures[OURS])
@@ -213,7 +213,7 @@ COLOURS = ("#1f6feb", "#d29922", "#2da44e", "#cf222e")
 
 
 def draw(table, peers, title, column, path):
-    """A row per case, a dot per peer; the line is where both are equal."""
+    """A row per case, a dot per peer. The dark line marks equality."""
     row, left, width = 22, 130, 760
     height = 70 + row * len(table)
 
@@ -227,7 +227,7 @@ def draw(table, peers, title, column, path):
     for power in range(-4, 3):
         x = place(2.0 ** power)
         label = f"1/{2 ** -power}" if power < 0 else str(2 ** power)
-        label = {-4: "≤ ", 2: "≥ "}.get(power, "") + label  # what is beyond is drawn there
+        label = {-4: "≤ ", 2: "≥ "}.get(power, "") + label  # ratios beyond the ends are drawn at the ends
         out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="50" y2="{height - 10}" '
                    f'stroke="{"#333" if power == 0 else "#ddd"}"/>'
                    f'<text x="{x:.1f}" y="44" text-anchor="middle">{label}</text>')
@@ -258,7 +258,7 @@ def main():
     options.launcher = str(pathlib.Path(options.launcher).resolve())
     missing = [path for path in PEERS.values() if path and not os.path.exists(path)]
     if missing:
-        sys.exit(f"not there: {' '.join(missing)}")
+        sys.exit(f"not installed: {' '.join(missing)}")
     allocators = {OURS: str(pathlib.Path(options.library).resolve()), **PEERS}
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     options.out.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Instructions per operation, beside those of the committed baseline.
+"""Instructions per operation, compared with the committed baseline.
 
     count.py --svg FILE [--update] [--alone] -- COMMAND...
 
@@ -8,9 +8,9 @@ Runs COMMAND, which boots the guest with the option `bench`, reads its lines
 
     bench NAME ARGUMENT COST
 
-and prints for each the goal, the baseline's figure, this one and the difference; draws cost against
-size. --update writes the figures into baseline.json, whose goals stay as they are; --alone is for
-builds that the baseline is not about. The counts are exact, so any difference is one in the code.
+and prints for each the goal, the baseline's count, this count and the difference, and draws the cost by
+size. --update writes the counts into baseline.json and keeps its goals. --alone is for builds for which
+there is no baseline. The counts are exact, so every difference comes from the code.
 """
 
 import argparse
@@ -32,11 +32,11 @@ def measure(command):
     for line in done.stdout.splitlines():
         found = LINE.match(line)
         if found:
-            # Reading the counter costs part of an instruction per operation.
+            # Reading the counter adds a fraction of an instruction per operation.
             figures[found[1], int(found[2])] = round(float(found[3]) + 0.01, 1)
     if done.returncode != 0 or not figures:
         sys.stdout.write(done.stdout[-2000:])
-        sys.exit("the benchmark did not end well")
+        sys.exit("the benchmark failed")
     return figures
 
 
@@ -60,7 +60,7 @@ def print_table(figures, rows):
         print(f"{operation:<14}{argument:>9}{text(goal):>9}{text(old):>10}{text(new):>9}"
               f"{difference:>12}{mark}")
     for lost in sorted(known.keys() - figures.keys()):
-        print(f"{lost[0]:<14}{lost[1]:>9}  is in the baseline and was not measured")
+        print(f"{lost[0]:<14}{lost[1]:>9}  is in the baseline but was not measured")
 
 
 def update(figures, rows):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A long run whose sizes change, for whatever malloc it is run under: in each of twelve phases what
- * is live is replaced, at random, by objects around another size. Prints a line "LIVE HELD", both
- * in bytes, twenty times a phase; held is what is resident more than at the start.
+ * A long run with changing sizes, for any malloc. In each of twelve phases the live objects are
+ * replaced, in random order, by objects of another typical size. Twenty times per phase it prints a
+ * line "LIVE HELD", both in bytes. HELD is the growth of resident memory since the start.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -29,7 +29,8 @@ static size_t resident_bytes(void)
     return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Sizes from `typical` to twice that; 32 bytes to 2 KiB, in an order that jumps. */
+/* Sizes are between the typical size and twice that. Typical sizes are 32 bytes to 2 KiB, in an
+ * order that alternates between small and large. */
 static size_t typical_bytes(unsigned phase)
 {
     return (size_t)32 << (phase * 5 % 7);
@@ -53,7 +54,7 @@ static void replace_some(size_t typical)
 int main(void)
 {
     memset(objects, 0, sizeof objects);
-    memset(sizes, 1, sizeof sizes); /* resident before the start */
+    memset(sizes, 1, sizeof sizes); /* make it resident before the start */
     memset(sizes, 0, sizeof sizes);
     random_state = random_seeded(1);
     size_t before = resident_bytes();

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What is held for what is live, while the mix of sizes changes: Quarry beside other allocators.
+"""Held and live memory while the mix of sizes changes: Quarry beside other allocators.
 
     fragmentation.py --library SO --program PROGRAM --svg FILE
 
-Runs PROGRAM (fragmentation.c) once under each allocator that is there; prints for each the highest
-memory, what is held over what is live (on average, and at the worst moment), and draws both live
-and held over time.
+Runs PROGRAM (fragmentation.c) once with each installed allocator. Prints for each the highest memory and
+the ratio of held to live memory (mean, worst, and at the end), and draws live and held memory over time.
 """
 
 import argparse
@@ -40,7 +39,7 @@ def main():
     lines = []
     for name, library in libraries.items():
         if library and not pathlib.Path(library).exists():
-            print(f"{name:<12} is not installed: make bench installs it")
+            print(f"{name:<12} is not installed (make bench installs it)")
             continue
         samples = run(options.program, library)
         shares = [held / live for live, held in samples]

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * launch FILE LIBRARY PROGRAM...: runs the program with the library preloaded ("" for none) and
- * writes into FILE its CPU seconds (user and system), its peak memory in KiB and its exit status.
+ * launch FILE LIBRARY PROGRAM...: runs the program with the library preloaded ("" for none). Writes
+ * its CPU seconds (user and system), its peak memory in KiB and its exit status into FILE.
  *
- * A process of its own, and small: what a child's peak is counted from is its parent's size at the
- * fork, so a large parent would hide what small programs take.
+ * This is a small program of its own because Linux counts the parent's memory at the fork into the
+ * child's peak. A large parent would hide the peak of small programs.
  */
 #include <stdio.h>
 #include <stdlib.h>

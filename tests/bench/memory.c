@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What memory Quarry takes beyond what it was asked for, against the goals: a million live objects
- * of one size, or of many; what is given back after a peak. (A long run whose sizes change:
+ * Quarry's memory overhead compared with the goals: a million live objects of one size or of many,
+ * and the memory that is returned after a peak. (For a long run with changing sizes see
  * fragmentation.c.)
  */
 #include <stdbool.h>
@@ -33,14 +33,14 @@ static void begin_heap(void)
                                        .cpus = 1};
     linux_blocks[0].cpu = (struct quarry_cpu){0};
     if (quarry_init(&setup) != QUARRY_OK || quarry_cpu_online(0) != QUARRY_OK) {
-        fprintf(stderr, "memory: no heap\n");
+        fprintf(stderr, "memory: cannot initialise the heap\n");
         exit(1);
     }
     random_state = random_seeded(1);
 }
 
-/* Frames that are not free. Of an arena only the pages that are, or were, part of a span: the
- * others are there to be used, and a process would not have touched them. */
+/* Memory in frames that are not free, without the free pages of arenas, which a process would not
+ * have accessed. */
 static size_t held_bytes(void)
 {
     struct quarry_stats stats;
@@ -48,22 +48,22 @@ static size_t held_bytes(void)
     return (stats.frames_total - stats.frames_free) * QUARRY_FRAME_BYTES - stats.page_free_bytes;
 }
 
-static size_t taken_bytes(void)
+static size_t used_frame_bytes(void)
 {
     return (quarry_frame_total_count() - quarry_frame_free_count()) * QUARRY_FRAME_BYTES;
 }
 
-static void *take(size_t bytes)
+static void *allocate(size_t bytes)
 {
     void *object = quarry_alloc(bytes);
     if (object == NULL) {
-        fprintf(stderr, "memory: none is left\n");
+        fprintf(stderr, "memory: out of memory\n");
         exit(1);
     }
     return object;
 }
 
-static void judge(const char *what, double value, double goal, bool at_most)
+static void compare_with_goal(const char *what, double value, double goal, bool at_most)
 {
     bool good = at_most ? value <= goal : value >= goal;
     printf("%-58s %8.4f  %s %.4f%s\n", what, value, at_most ? "at most " : "at least", goal,
@@ -79,7 +79,7 @@ static size_t fill(size_t low, size_t high)
     size_t live = 0;
     for (unsigned i = 0; i < COUNT; i++) {
         size_t bytes = low + random_below(&random_state, high - low + 1);
-        objects[i] = take(bytes);
+        objects[i] = allocate(bytes);
         live += bytes;
     }
     return live;
@@ -96,11 +96,11 @@ static void million(const char *what, size_t low, size_t high, double goal)
     begin_heap();
     size_t before = held_bytes();
     size_t live = fill(low, high);
-    judge(what, (double)(held_bytes() - before) / (double)live, goal, true);
+    compare_with_goal(what, (double)(held_bytes() - before) / (double)live, goal, true);
     struct quarry_stats stats;
     quarry_stats(&stats);
-    judge("  metadata / heap", (double)stats.metadata_bytes / (double)stats.arena_bytes, 0.01,
-          true);
+    compare_with_goal("  metadata / heap", (double)stats.metadata_bytes / (double)stats.arena_bytes,
+                      0.01, true);
     empty();
     quarry_verify();
 }
@@ -110,25 +110,26 @@ static void million(const char *what, size_t low, size_t high, double goal)
 static void peak(void)
 {
     begin_heap();
-    size_t before = taken_bytes();
+    size_t before = used_frame_bytes();
     size_t count = 0;
     for (size_t live = 0; live < PEAK_BYTES; count++) {
         size_t bytes = 64 + random_below(&random_state, 4096);
-        objects[count % COUNT] = take(bytes);
+        objects[count % COUNT] = allocate(bytes);
         live += bytes;
     }
-    size_t most = taken_bytes() - before;
+    size_t most = used_frame_bytes() - before;
     for (size_t i = 0; i < count; i++)
         quarry_free(objects[i]);
-    size_t at_once = taken_bytes() - before;
+    size_t at_once = used_frame_bytes() - before;
     size_t steps = 0;
     while (quarry_scavenge_step() > 0 || steps < 100)
         steps++;
-    size_t after = taken_bytes() - before;
-    printf("after a peak of %zu MiB, all freed: %zu MiB held; after %zu steps of the scavenger, "
-           "%zu\n",
+    size_t after = used_frame_bytes() - before;
+    printf("after a peak of %zu MiB, all freed: %zu MiB held; after %zu scavenger steps: "
+           "%zu MiB\n",
            most >> 20, at_once >> 20, steps, after >> 20);
-    judge("  given back by the steps", 1 - (double)after / (double)most, 0.99, false);
+    compare_with_goal("  returned by the steps / peak", 1 - (double)after / (double)most, 0.99,
+                      false);
     quarry_verify();
 }
 
@@ -137,8 +138,9 @@ int main(void)
     begin_heap();
     struct quarry_stats stats;
     quarry_stats(&stats);
-    judge("tables from the start / all memory",
-          (double)stats.boot_bytes / (double)(stats.frames_total * QUARRY_FRAME_BYTES), 0.01, true);
+    compare_with_goal("tables at the start / all memory",
+                      (double)stats.boot_bytes / (double)(stats.frames_total * QUARRY_FRAME_BYTES),
+                      0.01, true);
     million("a million objects of 16 bytes: held / live", 16, 16, 1.01);
     million("a million objects of 64 bytes", 64, 64, 1.01);
     million("a million objects of 1024 bytes", 1024, 1024, 1.01);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lines in an SVG: cost against size, against free blocks, against time."""
+"""Line plots as SVG."""
 
 import collections
 import math
@@ -14,7 +14,7 @@ def size_name(size):
 
 
 class Axis:
-    """From a range of values to one of pixels; in powers, if `powers`."""
+    """Maps a range of values to a range of pixels; logarithmic if `powers`."""
 
     def __init__(self, values, first_pixel, last_pixel, powers):
         self.scale = math.log10 if powers else float
@@ -26,7 +26,7 @@ class Axis:
 
 
 def steps(low, high):
-    """1, 2, 5, 10, 20... around the values."""
+    """1, 2, 5, 10, 20 and so on, around the values."""
     found = [digit * 10 ** exponent
              for exponent in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
              for digit in (1, 2, 5)]
@@ -36,8 +36,8 @@ def steps(low, high):
 
 
 def draw(path, title, lines, x_values, x_name=size_name, x_title="", x_powers=True):
-    """`x_values`: those that are written below the axis, the first and the last of all among them.
-    The vertical axis is in powers."""
+    """`x_values`: the labelled values of the horizontal axis, with the first and the last of all. The
+    vertical axis is logarithmic."""
     values = [y for line in lines for _, y in line.points]
     marks = steps(min(values), max(values))
     across = Axis(x_values, MARGIN, WIDTH - LEGEND, x_powers)
@@ -68,7 +68,7 @@ def draw(path, title, lines, x_values, x_name=size_name, x_title="", x_powers=Tr
             out += [f'<circle r="3" fill="{line.colour}" cx="{x:.1f}" cy="{y:.1f}"/>'
                     for x, y in places]
         labels.append((places[-1][1], line))
-    # Names at the lines' ends, one below the other where these are close.
+    # Names at the ends of the lines, moved down if they would overlap.
     free = 0
     for y, line in sorted(labels, key=lambda label: label[0]):
         free = max(free, y + 4)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loads for a malloc, whichever is loaded: workloads NAME. The driver, compare.py, measures.
+ * Workloads for any malloc: workloads NAME. The driver, compare.py, measures them.
  *
- * One operation over and over, where a fast path shows; and the loads that the literature measures
- * allocators by, written anew: larson (Larson and Krishnan, 1998), threadtest's and Hoard's cache
- * loads (Berger et al., 2000), SmartHeap's sh6 and sh8, xmalloc (Lever and Boreham, 2000), mstress
- * (mimalloc), cfrac (Zorn). None prints anything but its check sum.
+ * First single operations, repeated, which measure the fast path. Then new implementations of
+ * workloads from the literature: larson (Larson and Krishnan, 1998), the cache workloads of Hoard
+ * (Berger et al., 2000), SmartHeap's sh6 and sh8, xmalloc (Lever and Boreham, 2000), mstress
+ * (mimalloc), cfrac (Zorn). They print nothing but a check sum.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -22,12 +22,12 @@ static void fail(const char *why)
     exit(1);
 }
 
-/* As a program uses what it asks for: the first and the last byte are written. */
+/* Allocates and, like a program, writes to the object: the first and the last byte. */
 static void *take(size_t bytes)
 {
     unsigned char *object = malloc(bytes);
     if (object == NULL)
-        fail("no memory");
+        fail("out of memory");
     object[0] = object[bytes - 1] = (unsigned char)bytes;
     return object;
 }
@@ -45,7 +45,7 @@ static size_t random_between(uint64_t *state, size_t low, size_t high)
     return low + next_random(state) % (high - low + 1);
 }
 
-/* Small ones often, large ones rarely, as programs do. */
+/* Small sizes are frequent and large ones rare, as in programs. */
 static size_t random_bytes(uint64_t *state)
 {
     uint64_t drawn = next_random(state);
@@ -58,12 +58,12 @@ static void in_threads(unsigned count, void *(*work)(void *))
     pthread_t threads[16];
     for (uintptr_t i = 0; i < count; i++)
         if (pthread_create(&threads[i], NULL, work, (void *)(i + 1)) != 0)
-            fail("no thread");
+            fail("cannot create a thread");
     for (unsigned i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
 }
 
-/* ---- one operation over and over ---- */
+/* ---- single operations ---- */
 
 static void pairs(size_t bytes, unsigned rounds)
 {
@@ -162,7 +162,7 @@ static void grow_doubling(void)
     }
 }
 
-/* ---- threads that hand their objects to their successors ---- */
+/* ---- larson: a new thread continues with the objects of an old one ---- */
 
 enum { LARSON_LIVE = 5000, LARSON_GENERATIONS = 12, LARSON_ROUNDS = 150000 };
 
@@ -186,7 +186,7 @@ static void larson(void)
         in_threads(THREADS, larson_thread);
 }
 
-/* ---- objects that are freed by another thread: batches through a queue ---- */
+/* ---- xmalloc: another thread frees the objects, which it gets through a queue ---- */
 
 enum { QUEUE = 64, QUEUE_BATCH = 120, QUEUE_BATCHES = 60000 };
 
@@ -269,7 +269,7 @@ static void asymmetric(void)
     in_threads(4, asymmetric_thread);
 }
 
-/* ---- objects of all sizes, some of which pass from thread to thread ---- */
+/* ---- mstress: objects of all sizes, some of which move between threads ---- */
 
 enum { SHARED = 1000, MSTRESS_ROUNDS = 40, MSTRESS_OBJECTS = 30000 };
 
@@ -303,7 +303,7 @@ static void mstress(void)
     in_threads(THREADS, mstress_thread);
 }
 
-/* ---- blocks of many sizes, short and long of life ---- */
+/* ---- sh6 and sh8: blocks of many sizes with short and long lifetimes ---- */
 
 static void *sh6_thread(void *number)
 {
@@ -313,7 +313,7 @@ static void *sh6_thread(void *number)
     for (unsigned round = 0; round < 400; round++) {
         for (unsigned i = 0; i < COUNT; i++)
             blocks[i] = take(random_between(&random, 1, i % 100 == 0 ? 8000 : 1000));
-        for (unsigned i = 0; i < COUNT; i += 2) /* every second, forwards; the others, backwards */
+        for (unsigned i = 0; i < COUNT; i += 2) /* every second one forwards, the rest backwards */
             free(blocks[i]);
         for (unsigned i = 0; i < COUNT; i += 2)
             blocks[i] = take(random_between(&random, 1, 200));
@@ -335,7 +335,7 @@ static void sh8(void)
     in_threads(THREADS, sh6_thread);
 }
 
-/* ---- whether two threads are given parts of one cache line ---- */
+/* ---- false sharing: do two threads get parts of the same cache line? ---- */
 
 enum { SCRATCH_WRITES = 2000, SCRATCH_ROUNDS = 60000, SCRATCH_BYTES = 8 };
 
@@ -361,7 +361,8 @@ static void *thrash_thread(void *number)
 
 static void *scratch_thread(void *number)
 {
-    free(scratched[(uintptr_t)number - 1]); /* it came from the main thread, beside the others' */
+    free(scratched[(uintptr_t)number -
+                   1]); /* allocated by the main thread, next to another thread's object */
     return thrash_thread(number);
 }
 
@@ -377,7 +378,7 @@ static void cache_scratch(void)
     in_threads(2, scratch_thread);
 }
 
-/* ---- a balanced tree that grows, and is taken down: a treap ---- */
+/* ---- a treap that is built and freed ---- */
 
 struct node {
     struct node *left;
@@ -406,11 +407,11 @@ static struct node *insert(struct node *root, struct node *added)
     return child;
 }
 
-static uint64_t take_down(struct node *root)
+static uint64_t free_tree(struct node *root)
 {
     if (root == NULL)
         return 0;
-    uint64_t sum = take_down(root->left) + take_down(root->right) + root->key;
+    uint64_t sum = free_tree(root->left) + free_tree(root->right) + root->key;
     free(root->text);
     free(root);
     return sum;
@@ -428,12 +429,12 @@ static void tree(void)
             node->text = take(random_between(&random, 8, 60));
             root = insert(root, node);
         }
-        sum += take_down(root);
+        sum += free_tree(root);
     }
     printf("%llu\n", (unsigned long long)sum);
 }
 
-/* ---- numbers of any length, each result an object of its own ---- */
+/* ---- big numbers; each result is a new object ---- */
 
 struct number {
     unsigned length;
@@ -476,7 +477,7 @@ static struct number *number_rest(const struct number *a, uint32_t divisor, uint
     return quotient;
 }
 
-/* Fibonacci's numbers, each divided by the small primes, as sieving for factors does. */
+/* Fibonacci numbers, each divided by small primes, as in a search for factors. */
 static void bignum(void)
 {
     static const uint32_t primes[] = {3, 5, 7, 11, 13, 17, 19, 23, 29, 31};
@@ -502,7 +503,7 @@ static void bignum(void)
     printf("%llu\n", (unsigned long long)sum);
 }
 
-/* ---- large blocks, a few of which are alive at a time, and are touched here and there ---- */
+/* ---- large blocks: a few are live at a time, and some of their pages are written ---- */
 
 static void large_blocks(void)
 {
@@ -521,7 +522,7 @@ static void large_blocks(void)
         free(live[i]);
 }
 
-/* ---- a million objects alive: what they take beyond their size is the memory column ---- */
+/* ---- a million live objects; the peak memory shows the overhead ---- */
 
 static void million(size_t low, size_t high)
 {
@@ -553,7 +554,7 @@ static void million_mixed(void)
     million(8, 600);
 }
 
-/* ---- by name ---- */
+/* ---- the table of workloads ---- */
 
 static const struct workload {
     const char *name;
@@ -597,6 +598,6 @@ int main(int count, char **arguments)
         }
     }
     if (count >= 2)
-        fail("no such load");
+        fail("unknown workload");
     return 0;
 }

@@ -2,10 +2,11 @@
 /*
  * The program that runs the tests on the host:
  *
- *     run-tests [filter] [stress=SECONDS] [first]   "first": no further than the first failure
- *     run-tests replay object|frame|map FILE...     inputs of the fuzz targets, each a test
- *     run-tests random object|frame|map SEED COUNT  so many random inputs; one that fails is shrunk
- *     run-tests shrink object|frame|map FILE        the shortest part that still fails, as C
+ *     run-tests [filter] [stress=SECONDS] [first]   "first": stop at the first failure
+ *     run-tests replay object|frame|map FILE...     run a fuzz target on each file
+ *     run-tests random object|frame|map SEED COUNT  run it on random inputs; shrink the first
+ * failure run-tests shrink object|frame|map FILE        print the shortest failing part of the
+ * input as C
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -24,12 +24,12 @@ void platform_print(const char *text)
 
 void platform_progress(unsigned number, unsigned total, const char *name)
 {
-    (void)number, (void)total, (void)name; /* the lines of the results say it */
+    (void)number, (void)total, (void)name; /* the results' lines are enough */
 }
 
 void platform_note_round(void)
 {
-    /* Nobody watches. */
+    /* There is no live screen. */
 }
 
 void platform_time(void (*work)(void))
@@ -59,7 +59,7 @@ uint64_t platform_milliseconds(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* A PC's map in small: low memory, holes, firmware leftovers, odd ends, 205 MiB in all. */
+/* A small version of a PC's map: low memory, holes, boot services, unaligned ends; 205 MiB. */
 static const struct quarry_memory_region host_regions[] = {
     {0, 640 * KIB, QUARRY_MEMORY_USABLE},
     {640 * KIB, 384 * KIB, QUARRY_MEMORY_RESERVED},
@@ -73,7 +73,7 @@ static const struct quarry_memory_region host_regions[] = {
 
 void platform_setup(struct quarry_setup *setup)
 {
-    host_restore_access(); /* a heap before this one may have left pages shut */
+    host_restore_access(); /* an earlier heap may have left pages inaccessible */
     host_on_fault(quarry_guard_fault);
     *setup = (struct quarry_setup){
         .regions = host_regions,
@@ -81,13 +81,13 @@ void platform_setup(struct quarry_setup *setup)
         .direct_map = host_direct_map(),
         .cpus = HOST_CPUS,
         .set_access = host_set_access,
-        .seed = 20260101, /* failures can be repeated */
+        .seed = 20260101, /* fixed, so that failures are repeatable */
     };
 }
 
 void platform_forget_caches(void)
 {
-    memset(linux_blocks, 0, sizeof linux_blocks); /* other CPUs' threads have ended */
+    memset(linux_blocks, 0, sizeof linux_blocks); /* the threads of other CPUs have ended */
 }
 
 void platform_on_tick(void (*handler)(void))

@@ -15,7 +15,7 @@ extern const struct test *const __stop_quarry_tests[];
 
 #define LINE_BYTES 1536
 
-/* Of the test that runs. */
+/* State of the current test. */
 static unsigned failures;
 static const char *skipped;
 
@@ -33,7 +33,7 @@ void test_note(const char *format, ...)
 
 void test_fail(const char *text, const char *file, int line)
 {
-    /* The first few say enough; a loop could say it a million times. */
+    /* Only the first few are printed: a loop may fail a million times. */
     if (atomic_fetch_add(&failures, 1) < 5)
         test_note("%s:%d: failed: %s", file, line, text);
 }
@@ -132,7 +132,7 @@ bool test_skip_large_machine(void)
     const size_t most_frames = ((size_t)4 << 30) / QUARRY_FRAME_BYTES;
     bool large = quarry_frame_total_count() > most_frames;
     if (large)
-        test_skip("more than 4 GiB: filling it takes too long");
+        test_skip("more than 4 GiB of memory: filling it takes too long");
     return large;
 }
 
@@ -144,7 +144,7 @@ void test_heap_settle(void)
 
 /* ---- stops ---- */
 
-/* The state to go on from, and what the report said. One test at a time. */
+/* The state to resume from, and the report. One test at a time. */
 static void *resume[5];
 static char seen_report[4096];
 
@@ -154,7 +154,7 @@ static void catch_stop(const char *report)
     __builtin_longjmp(resume, 1);
 }
 
-/* Apart, for __builtin_setjmp() wants a frame of its own. True: it stopped. */
+/* A separate function, because __builtin_setjmp() needs a frame of its own. True: it stopped. */
 static __attribute__((__noinline__)) bool stops(void (*work)(void *argument), void *argument)
 {
     if (__builtin_setjmp(resume) != 0)
@@ -176,10 +176,10 @@ static bool lines_in_order(const char *text, const char *expected)
     return true;
 }
 
-/* Whether the whole text is as the pattern says, line by line. */
-static bool is_like(const char *text, const char *pattern)
+/* Whether the whole text matches the pattern; `*` matches any text within a line. */
+static bool matches_pattern(const char *text, const char *pattern)
 {
-    const char *star = NULL; /* the last one of this line, and where its text may still end */
+    const char *star = NULL; /* the last star of this line; `retry`: where its text may end next */
     const char *retry = NULL;
     while (*text != 0) {
         if (*pattern == '*') {
@@ -201,7 +201,7 @@ static bool is_like(const char *text, const char *pattern)
     return *pattern == 0;
 }
 
-/* It begins as all reports do, and is not the end of two. */
+/* It begins like a report and contains no second one. */
 static bool is_one_report(const char *text)
 {
     const char *after;
@@ -223,7 +223,7 @@ static void expect(void (*work)(void *argument), void *argument, const char *exp
     bool as_expected = stopped && is_one_report(seen_report) && matches(seen_report, expected);
     if (!as_expected) {
         test_note("expected a stop with: %s", expected);
-        test_note("seen: %s", stopped ? seen_report : "no stop at all");
+        test_note("seen: %s", stopped ? seen_report : "no stop");
     }
     EXPECT(as_expected);
     test_heap_fresh();
@@ -236,5 +236,5 @@ void test_expect_stop(void (*work)(void *argument), void *argument, const char *
 
 void test_expect_report(void (*work)(void *argument), void *argument, const char *expected)
 {
-    expect(work, argument, expected, is_like);
+    expect(work, argument, expected, matches_pattern);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small test framework: tests register themselves, run on the host and in the guest alike, and
- * report in TAP.
+ * A small test framework. Tests register themselves, run on the host and in the guest, and report
+ * in TAP.
  *
  *     TEST(heap_gives_distinct_objects)
  *     {
  *         test_heap_fresh();
  *         void *one = quarry_alloc(10);
- *         REQUIRE(one != NULL);             leaves the test when it fails
- *         EXPECT(quarry_usable_size(one) >= 10);   notes the failure and goes on
+ *         REQUIRE(one != NULL);             returns from the test if false
+ *         EXPECT(quarry_usable_size(one) >= 10);   records a failure if false
  *     }
  *
- * REQUIRE returns from the function it stands in, so it is for functions that return void.
+ * REQUIRE returns from the enclosing function, which must return void.
  */
 #ifndef TESTS_FRAMEWORK_TEST_H
 #define TESTS_FRAMEWORK_TEST_H
@@ -24,7 +24,7 @@ struct test {
     void (*run)(void);
 };
 
-/* The section's pointers are all tests there are; the linker puts them together. */
+/* The linker collects the pointers to all tests in one section. */
 #define TEST(name)                                                                                 \
     static void name(void);                                                                        \
     static const struct test test_of_##name = {#name, name};                                       \
@@ -40,13 +40,13 @@ struct test {
             return;                                                                                \
     } while (0)
 
-/* Notes a failure of the test that runs. Any CPU. */
+/* Records a failure of the current test. Any CPU. */
 void test_fail(const char *text, const char *file, int line);
 
-/* Failures of the test that runs, or of a fuzz target outside any test, so far. */
+/* The number of failures of the current test, or of a fuzz target outside a test. */
 unsigned test_failures(void);
 
-/* Notes a failure if `passed` is false; returns `passed`. Any CPU. */
+/* Records a failure if `passed` is false. Returns `passed`. Any CPU. */
 static inline bool test_check(bool passed, const char *text, const char *file, int line)
 {
     if (!passed)
@@ -54,10 +54,10 @@ static inline bool test_check(bool passed, const char *text, const char *file, i
     return passed;
 }
 
-/* Says why the test that runs cannot be done here: it counts as skipped. Then leave it. */
+/* Marks the current test as skipped, with the reason. The test returns afterwards. */
 void test_skip(const char *why);
 
-/* A line of comment in the output. */
+/* Prints a comment line. */
 void test_note(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
 struct test_result {
@@ -66,32 +66,31 @@ struct test_result {
     unsigned skipped;
 };
 
-/* Runs the tests whose names contain `filter` ("" for all); prints TAP and a last summary line. */
+/* Runs the tests whose names contain `filter` ("" for all); prints TAP. */
 struct test_result test_run_all(const char *filter);
 
-/* From now on test_run_all() ends with the first test that fails. */
+/* Makes test_run_all() stop at the first test that fails. */
 void test_stop_at_first_failure(void);
 
 /* ---- the heap under test ---- */
 
-/* A heap as after quarry_init(), this CPU online, all other CPUs outside, all memory free. */
+/* Starts a fresh heap: all memory free, this CPU online, all other CPUs offline. */
 void test_heap_fresh(void);
 
-/* Whether the fresh heap has so much memory that taking all of it would take too long; if so, the
- * test is skipped: leave it. */
+/* Whether the fresh heap has too much memory to fill. If so, the test is marked as skipped and
+ * returns afterwards. */
 bool test_skip_large_machine(void);
 
-/* Frees what caches hold, on every CPU, and gives all idle memory back. */
+/* Drains the caches of all CPUs and returns idle memory to the frame allocator. */
 void test_heap_settle(void);
 
 /*
- * Runs `work`, which must stop with a report, and compares the report with `expected`: each of its
- * lines must be contained, in order. The heap is fresh afterwards. Fails the test if there is no
- * stop or another report.
+ * Runs `work`, which must stop with a report. The report must contain each line of `expected`, in
+ * this order. Otherwise the test fails. The heap is fresh afterwards.
  */
 void test_expect_stop(void (*work)(void *argument), void *argument, const char *expected);
 
-/* The same, but `expected` is the whole report, in which `*` stands for any text within a line. */
+/* The same, but `expected` is a pattern of the whole report: `*` matches any text within a line. */
 void test_expect_report(void (*work)(void *argument), void *argument, const char *expected);
 
 #endif

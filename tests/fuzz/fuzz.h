@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz targets: each turns a string of bytes into a program of calls and runs it beside a model
- * that is plain, slow and obviously right. A difference fails the test, or stops.
+ * Fuzz targets. Each turns a string of bytes into a sequence of calls and compares the results with
+ * a simple, slow model. A difference fails the test or stops.
  *
- * The same targets serve libFuzzer (fuzz_main.c), the regression inputs, and a test that feeds
- * them random strings on the host and in the guest.
+ * The targets are used by libFuzzer (fuzz_main.c), by the regression inputs, and by tests that run
+ * them on random strings on the host and in the guest.
  */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
@@ -16,7 +16,7 @@
 /* The object API: objects with sizes, alignment, contents. */
 void fuzz_object(const uint8_t *bytes, size_t count);
 
-/* The frame allocator, over memory that is not there. */
+/* The frame allocator, on memory that does not exist. */
 void fuzz_frame(const uint8_t *bytes, size_t count);
 
 /* The import of memory maps. */
@@ -27,15 +27,15 @@ typedef void fuzz_target(const uint8_t *bytes, size_t count);
 /* "object", "frame", "map"; NULL for another name. */
 fuzz_target *fuzz_find(const char *name);
 
-/* Fills `bytes` with a random string of up to `most` bytes, and returns its length. */
+/* Fills `bytes` with a random string of up to `most` bytes. Returns its length. */
 size_t fuzz_random_string(uint8_t *bytes, size_t most, unsigned seed);
 
-/* ---- what a string means, as C: printed while `fuzz_tracing` is true ---- */
+/* ---- the calls as C, printed while `fuzz_tracing` is true ---- */
 
 extern bool fuzz_tracing;
 void fuzz_print(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
-/* Before the call that it tells of: that may be the last. */
+/* Used before the call that it prints, because the call may stop. */
 #define FUZZ_TRACE(...)                                                                            \
     do {                                                                                           \
         if (fuzz_tracing)                                                                          \
@@ -54,7 +54,7 @@ static inline bool choices_left(const struct choices *choices)
     return choices->at < choices->end;
 }
 
-/* 0 to bound - 1, from two bytes; 0 when the string is used up. `bound` is 1 to 65536. */
+/* 0 to bound - 1, from two bytes; 0 at the end of the string. `bound` is 1 to 65536. */
 static inline size_t choose(struct choices *choices, size_t bound)
 {
     size_t value = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame allocator against a model with a byte per frame: every frame that is given must be
- * ours and free, every count exact, every structure sound.
+ * The frame allocator against a model with a byte per frame. Every allocated frame must be usable
+ * and free in the model, every count exact, every structure consistent.
  */
 #include <quarry/quarry.h>
 
@@ -14,7 +14,7 @@
 #define MIB ((uint64_t)1 << 20)
 #define HELD 60u
 #define CPUS 3u
-#define RANGE 99u /* held.order of what came as a range */
+#define RANGE 99u /* `order` of a range */
 #define END_FRAME (150 * 256u)
 
 static const struct quarry_memory_region regions[] = {
@@ -37,7 +37,7 @@ struct model {
     struct choices choices;
     struct held held[HELD];
     size_t free_frames;
-    uint8_t taken[END_FRAME];
+    uint8_t used[END_FRAME];
 };
 
 static unsigned choose_cpu(struct model *model)
@@ -45,20 +45,20 @@ static unsigned choose_cpu(struct model *model)
     return (unsigned)choose(&model->choices, CPUS);
 }
 
-static void enter(struct model *model, const struct held *held)
+static void note_allocated(struct model *model, const struct held *held)
 {
     if (held->first == NO_FRAME)
         return;
     EXPECT(held->first + held->count <= END_FRAME &&
            memory_map_owns(&model->fake->map, held->first, held->first + held->count));
     for (size_t i = held->first; i < held->first + held->count; i++) {
-        EXPECT(model->taken[i] == 0);
-        model->taken[i] = 1;
+        EXPECT(model->used[i] == 0);
+        model->used[i] = 1;
     }
     model->free_frames -= held->count;
 }
 
-static void take(struct model *model, struct held *held)
+static void allocate(struct model *model, struct held *held)
 {
     struct frame_allocator *allocator = &model->fake->allocator;
     size_t kind = choose(&model->choices, 4);
@@ -87,11 +87,11 @@ static void take(struct model *model, struct held *held)
         held->first = frame_allocator_alloc(allocator, cpu, held->order);
         EXPECT(held->first % held->count == 0);
     }
-    enter(model, held);
+    note_allocated(model, held);
 }
 
-/* All of it, or of a range perhaps only its end. */
-static void give(struct model *model, struct held *held)
+/* Frees all of it, or a part at the end if it is a range. */
+static void release(struct model *model, struct held *held)
 {
     struct frame_allocator *allocator = &model->fake->allocator;
     size_t count = held->count;
@@ -109,7 +109,7 @@ static void give(struct model *model, struct held *held)
         frame_allocator_free(allocator, cpu, first, held->order);
     }
     for (size_t i = first; i < first + count; i++)
-        model->taken[i] = 0;
+        model->used[i] = 0;
     model->free_frames += count;
     held->count -= count;
     if (held->count == 0)
@@ -131,9 +131,9 @@ static void step(struct model *model)
     else if (what == 2)
         frame_allocator_verify(&model->fake->allocator);
     else if (held->first == NO_FRAME)
-        take(model, held);
+        allocate(model, held);
     else
-        give(model, held);
+        release(model, held);
     EXPECT(frame_allocator_free_count(&model->fake->allocator) == model->free_frames);
 }
 
@@ -151,7 +151,7 @@ void fuzz_frame(const uint8_t *bytes, size_t count)
     frame_allocator_verify(&model->fake->allocator);
     for (unsigned i = 0; i < HELD; i++)
         while (model->held[i].first != NO_FRAME)
-            give(model, &model->held[i]);
+            release(model, &model->held[i]);
     frame_allocator_drain(&model->fake->allocator);
     frame_allocator_verify(&model->fake->allocator);
     fake_frames_destroy(model->fake);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The libFuzzer program (make fuzz T=object|frame|map); the target's name comes from the build. */
+/* The libFuzzer program (make fuzz T=object|frame|map). The build defines the target's name. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The import of memory maps against a model: a kind per frame for the first frames, decided by the
- * rule in port.h, and absurd regions besides.
+ * The import of memory maps against a model, which has a kind for each of the first frames by the
+ * rule in port.h. The maps also contain extreme regions.
  */
 #include <quarry/quarry.h>
 
@@ -58,8 +58,8 @@ static bool any_holds(const struct quarry_memory_region *regions, size_t count, 
     return false;
 }
 
-/* Pieces of one frame from two touching regions do not make it whole: the import need not join
- * them, so the model asks for one region that holds all. */
+/* A frame is usable or reclaimable only if one region contains all of it. Two adjacent regions that
+ * share a frame do not count: the import need not join them. */
 static uint32_t kind_of(const struct quarry_memory_region *regions, size_t count, size_t frame)
 {
     bool reserved = frame == 0;
@@ -70,7 +70,7 @@ static uint32_t kind_of(const struct quarry_memory_region *regions, size_t count
         return QUARRY_MEMORY_RESERVED;
     if (any_holds(regions, count, frame, QUARRY_MEMORY_RECLAIMABLE, true))
         return QUARRY_MEMORY_RECLAIMABLE;
-    /* A reclaimable region takes every frame that it touches away from the usable ones. */
+    /* A frame that a reclaimable region overlaps is not usable. */
     if (any_holds(regions, count, frame, QUARRY_MEMORY_RECLAIMABLE, false))
         return QUARRY_MEMORY_RESERVED;
     if (any_holds(regions, count, frame, QUARRY_MEMORY_USABLE, true))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The object API against a model: a table of what should be alive, with its size and a pattern that
- * fills it. After every call the objects that it touched are compared; no two may overlap.
+ * The object API against a model: a table of the live objects, with their sizes and a pattern that
+ * fills each. After every call the objects involved are compared. No two objects may overlap.
  */
 #include <quarry/quarry.h>
 #include <quarry_arch.h>
@@ -17,7 +17,7 @@ struct object {
     unsigned char *at; /* NULL: the slot is free */
     size_t bytes;
     unsigned char seed;
-    bool aligned; /* may be in a larger class than its size's: no sized free */
+    bool aligned; /* may have a larger class than its size requires: no sized free */
 };
 
 struct model {
@@ -26,7 +26,7 @@ struct model {
     unsigned char next_seed;
 };
 
-/* Objects of a MiB need not be compared byte by byte. */
+/* Large objects are not compared byte by byte. */
 static size_t stride_of(size_t bytes)
 {
     return bytes > 64 * KIB ? 1021 : 1;
@@ -40,7 +40,7 @@ static void fill(const struct object *object)
         object->at[object->bytes - 1] = (unsigned char)(object->seed + object->bytes - 1);
 }
 
-/* The first `bytes` bytes are as `seed` says; `old_bytes` were filled. */
+/* Whether the first `bytes` bytes have the pattern of `seed`. `old_bytes` were filled. */
 static bool is_filled(const unsigned char *at, size_t bytes, size_t old_bytes, unsigned char seed)
 {
     for (size_t i = 0; i < bytes; i += stride_of(old_bytes))
@@ -64,7 +64,7 @@ static bool overlaps_another(const struct model *model, const struct object *obj
         bool apart = other->at == NULL || other == object ||
                      object->at + object->bytes <= other->at ||
                      other->at + other->bytes <= object->at;
-        /* Two empty objects must differ, too. */
+        /* Two objects of 0 bytes must have different addresses. */
         if (!apart || (other != object && other->at == object->at))
             return true;
     }
@@ -85,7 +85,7 @@ static size_t choose_bytes(struct choices *choices)
     }
 }
 
-static void enter(struct model *model, struct object *object)
+static void note_allocated(struct model *model, struct object *object)
 {
     object->seed = model->next_seed++;
     EXPECT(quarry_usable_size(object->at) >= object->bytes);
@@ -93,7 +93,7 @@ static void enter(struct model *model, struct object *object)
     fill(object);
 }
 
-/* The slot is free. */
+/* The slot in the table is free. */
 static void allocate(struct model *model, struct object *object)
 {
     size_t number = (size_t)(object - model->objects);
@@ -118,7 +118,7 @@ static void allocate(struct model *model, struct object *object)
     if (kind == 1)
         object->bytes = (1 + object->bytes / 7) * 7;
     if (object->at != NULL)
-        enter(model, object);
+        note_allocated(model, object);
 }
 
 static void resize(struct model *model, struct object *object)
@@ -136,7 +136,7 @@ static void resize(struct model *model, struct object *object)
     object->at = at;
     object->bytes = bytes;
     object->aligned = false;
-    enter(model, object);
+    note_allocated(model, object);
 }
 
 static void release(const struct model *model, struct object *object, bool sized)

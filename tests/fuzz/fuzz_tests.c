@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The fuzz targets, fed with random strings: a short form of what libFuzzer does at length. */
+/* The fuzz targets on random strings: a short version of the fuzzing by libFuzzer. */
 #include "tests/framework/test.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -12,17 +12,17 @@ static void feed(void (*target)(const uint8_t *bytes, size_t count), unsigned st
         target(bytes, fuzz_random_string(bytes, sizeof bytes, seed));
 }
 
-TEST(fuzz_object_against_its_model)
+TEST(fuzz_object_against_model)
 {
     feed(fuzz_object, 20);
 }
 
-TEST(fuzz_frame_against_its_model)
+TEST(fuzz_frame_against_model)
 {
     feed(fuzz_frame, 60);
 }
 
-TEST(fuzz_map_against_its_model)
+TEST(fuzz_map_against_model)
 {
     feed(fuzz_map, 400);
 }

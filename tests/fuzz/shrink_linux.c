@@ -29,7 +29,7 @@ static bool fails(fuzz_target *target, const uint8_t *bytes, size_t count, bool 
     if (child == 0) {
         if (!tracing)
             be_silent();
-        alarm(SECONDS_PER_TRY); /* one that never ends fails as well */
+        alarm(SECONDS_PER_TRY); /* an endless run is a failure */
         fuzz_tracing = tracing;
         target(bytes, count);
         fflush(stdout);
@@ -40,8 +40,9 @@ static bool fails(fuzz_target *target, const uint8_t *bytes, size_t count, bool 
     return status != 0;
 }
 
-/* Leaves out each piece of this length that is not needed; returns what remains. */
-static size_t leave_out(fuzz_target *target, uint8_t *bytes, size_t count, size_t piece)
+/* Removes each piece of this length without which the target still fails. Returns the new length.
+ */
+static size_t remove_pieces(fuzz_target *target, uint8_t *bytes, size_t count, size_t piece)
 {
     static uint8_t shorter[STRING_BYTES];
     for (size_t at = 0; at + piece <= count;) {
@@ -73,7 +74,7 @@ size_t shrink(fuzz_target *target, uint8_t *bytes, size_t count)
     do {
         before = count;
         for (size_t piece = count / 2; piece > 0; piece /= 2)
-            count = leave_out(target, bytes, count, piece);
+            count = remove_pieces(target, bytes, count, piece);
     } while (count < before);
     make_zero(target, bytes, count);
     return count;
@@ -81,7 +82,7 @@ size_t shrink(fuzz_target *target, uint8_t *bytes, size_t count)
 
 static void print_as_c(const char *name, fuzz_target *target, const uint8_t *bytes, size_t count)
 {
-    printf("\n/* The %s target fails with these %zu bytes, which mean: */\nstatic void "
+    printf("\n/* The %s target fails with these %zu bytes. The calls: */\nstatic void "
            "program(void)\n{\n",
            name, count);
     fails(target, bytes, count, true);
@@ -91,7 +92,7 @@ static void print_as_c(const char *name, fuzz_target *target, const uint8_t *byt
     printf(" */\n");
 }
 
-static void keep(const char *name, unsigned seed, const uint8_t *bytes, size_t count)
+static void store(const char *name, unsigned seed, const uint8_t *bytes, size_t count)
 {
     char file_name[200];
     mkdir("build", 0777);
@@ -102,7 +103,7 @@ static void keep(const char *name, unsigned seed, const uint8_t *bytes, size_t c
         perror(file_name);
     if (file != NULL)
         fclose(file);
-    printf("/* kept in %s; it belongs into tests/fuzz/corpus/%s */\n", file_name, name);
+    printf("/* stored in %s; add it to tests/fuzz/corpus/%s */\n", file_name, name);
 }
 
 int shrink_random(const char *name, fuzz_target *target, unsigned seed, unsigned count)
@@ -115,10 +116,10 @@ int shrink_random(const char *name, fuzz_target *target, unsigned seed, unsigned
         printf("seed %u fails, with %zu bytes\n", seed + i, length);
         length = shrink(target, bytes, length);
         print_as_c(name, target, bytes, length);
-        keep(name, seed + i, bytes, length);
+        store(name, seed + i, bytes, length);
         return 1;
     }
-    printf("%s: %u inputs, seeds from %u on: none fails\n", name, count, seed);
+    printf("%s: %u inputs, seeds from %u on: no failure\n", name, count, seed);
     return 0;
 }
 
@@ -141,9 +142,9 @@ int shrink_file(const char *name, fuzz_target *target, const char *file_name)
     return 1;
 }
 
-/* ---- does it find the shortest? ---- */
+/* ---- a test of shrink() ---- */
 
-static void fails_with_7_some_time_after_3(const uint8_t *bytes, size_t count)
+static void fails_with_7_after_3(const uint8_t *bytes, size_t count)
 {
     bool seen_3 = false;
     for (size_t i = 0; i < count; i++) {
@@ -153,11 +154,11 @@ static void fails_with_7_some_time_after_3(const uint8_t *bytes, size_t count)
     }
 }
 
-TEST(shrink_finds_the_shortest_that_fails)
+TEST(shrink_finds_the_shortest_failing_input)
 {
     uint8_t bytes[1000];
     for (unsigned i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i % 251);
-    EXPECT(shrink(fails_with_7_some_time_after_3, bytes, sizeof bytes) == 2);
+    EXPECT(shrink(fails_with_7_after_3, bytes, sizeof bytes) == 2);
     EXPECT(bytes[0] == 3 && bytes[1] == 7);
 }

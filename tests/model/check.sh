@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# check.sh FOLDER: every model in every variant, exhaustively; prints TAP and a closing line.
+# check.sh FOLDER: checks every model and variant exhaustively; prints TAP and a closing line.
 #
-# A model has variants, with a -D, of which it is known that they are wrong: spin must say so, or the
-# model would not see what it is there for.
+# Variants with -D are known to be wrong. spin must find the error, which shows that the model can
+# detect it.
 set -u
 build=$1
 here=$(dirname "$0")

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A CPU asks another one to drain its cache (mm/api/init.c: quarry_drain(); cpu_cache.c).
+ * A CPU requests that another one drains its cache (quarry_drain(); mm/objects/cpu_cache.c).
  *
- * The one that is asked goes on: it allocates and frees, with interrupts off for each step that
- * touches its cache; goes offline and comes again; and answers a request when it misses its cache or
- * in the interrupt's handler. The asker waits for a bounded time.
+ * The other CPU continues meanwhile. It allocates and frees, with interrupts off during each access
+ * to its cache; goes offline and online; and serves a request when it misses its cache or in the
+ * interrupt handler. The requesting CPU waits for a bounded time.
  *
- * Claim: where the asker believes that it was answered, the cache was empty at some moment since it
- * asked. (So what was freed before is where the asker can find it.)
+ * Claim: when the requesting CPU sees that its request is done, the cache was empty at some moment
+ * since the request. So objects freed before the request are in the shared lists.
  *
- * With -DCLEAR_FIRST the request is marked as answered before the cache is emptied: the model must
- * find that this is wrong.
+ * With -DCLEAR_FIRST the request is marked as done before the cache is drained. The model must find
+ * this error.
  */
 bool online = true;
 bool asked = false;
 bool interrupt_pending = false;
 bool interrupts_on = true;
-bool cached = false;            /* there is something in the cache */
-bool empty_since_asked = false; /* what the claim is about */
+bool cached = false;            /* the cache is not empty */
+bool empty_since_asked = false; /* the claim */
 
 #define ROUNDS 3
 
 inline now_empty() { cached = false; empty_since_asked = true }
 
-/* drain(), with interrupts off. Each line is one step that the asker may come between. */
+/* drain(), with interrupts off. The other CPU can run between the lines. */
 inline drain() {
 #ifdef CLEAR_FIRST
     asked = false;
@@ -34,7 +34,7 @@ inline drain() {
 #endif
 }
 
-/* The handler, wherever interrupts are on. */
+/* The interrupt handler, if interrupts are on. */
 inline take_interrupt() {
     if
     :: interrupt_pending && interrupts_on ->
@@ -54,11 +54,11 @@ active proctype worker() {
         if
         :: online -> /* frees an object */
             interrupts_on = false; cached = true; interrupts_on = true
-        :: online && asked -> /* misses, and sees the request */
+        :: online && asked -> /* misses and serves the request */
             interrupts_on = false; drain(); interrupts_on = true
-        :: online -> /* goes */
+        :: online -> /* goes offline */
             interrupts_on = false; drain(); online = false; interrupts_on = true
-        :: !online -> /* comes */
+        :: !online -> /* goes online */
             interrupts_on = false; cached = false; online = true; interrupts_on = true
         fi;
         take_interrupt();

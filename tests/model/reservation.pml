@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One tree of frames, two CPUs: the protocol of reservations (mm/frames/frame_allocator.h).
+ * The protocol of reservations (mm/frames/frame_allocator.h), for one tree of frames and two CPUs.
  *
- * A free frame is counted in exactly one place: the tree's entry, a CPU's reservation, or a CPU's
- * hand while it moves. Each step below is one atomic operation of the code. Children and bits are
- * left out: here a number is a frame.
+ * A free frame is counted in exactly one place: the tree's entry, a CPU's reservation, or, during a
+ * move, a local variable of a CPU (in_hand). Each atomic block is one atomic operation of the code.
+ * Children and bits are left out; frames are only counted.
  *
- * Claims, in every state that can be reached:
+ * Claims, in every reachable state:
  *
- *     no frame is lost or made:  tree + reservations + in hand + held = FRAMES
- *     no false refusal:          a CPU is refused only where no frame was free to be found, that is,
- *                                where fewer frames than CPUs could be free at all
- *     no deadlock:               every CPU comes to its end
+ *     no frame is lost or created:  tree + reservations + in_hand + held = FRAMES
+ *     no false failure:             an allocation succeeds. FRAMES > CPUS, and each CPU holds at most
+ *                                   one frame, so a frame is always free
+ *     no deadlock:                  every CPU reaches its end
  *
- * With -DWITHOUT_LOCK moves are not under moves_lock: the model must then find the false refusal that
- * the code once had.
+ * With -DWITHOUT_LOCK the moves are not protected by moves_lock. The model must find the false
+ * failure.
  */
 #define CPUS 2
 #define FRAMES 3
 #define ROUNDS 2
 
-byte tree_free = FRAMES;      /* the entry's count ... */
-bool tree_reserved = false;   /* ... and its flag: one compare-and-swap changes both */
-bool present[CPUS];           /* a reservation's word: of this tree, with so many frames */
+byte tree_free = FRAMES;      /* the tree entry's count and flag, */
+bool tree_reserved = false;   /* which one compare-and-swap changes */
+bool present[CPUS];           /* a reservation's word: it is of this tree, and its count */
 byte reserved[CPUS];
-byte held[CPUS];              /* handed out */
-byte in_hand[CPUS];           /* on the way between tree and reservation */
+byte held[CPUS];              /* allocated */
+byte in_hand[CPUS];           /* moving between tree and reservation */
 bool moves_lock = false;
 
 inline lock() {
@@ -44,7 +44,7 @@ inline unlock() {
 #endif
 }
 
-/* reservation_take(): off the CPU's own reservation. */
+/* reservation_take(): from the CPU's own reservation. */
 inline take_reserved(me) {
     atomic {
         if
@@ -54,7 +54,7 @@ inline take_reserved(me) {
     }
 }
 
-/* alloc_refetched(): what others gave back to the tree that this CPU has reserved. */
+/* alloc_refetched(): frames that others freed into the tree that this CPU has reserved. */
 inline refetch(me) {
     lock();
     atomic {
@@ -66,7 +66,7 @@ inline refetch(me) {
     }
     if
     :: in_hand[me] > 0 ->
-        atomic { /* reservation_give(), or the tree, if the reservation is gone meanwhile */
+        atomic { /* reservation_give(); to the tree if the reservation has ended meanwhile */
             if
             :: present[me] -> reserved[me] = reserved[me] + in_hand[me]
             :: else -> tree_free = tree_free + in_hand[me]
@@ -78,7 +78,7 @@ inline refetch(me) {
     unlock()
 }
 
-/* alloc_reserving(): the tree, if nobody has it. Its old reservation is none in this model. */
+/* alloc_reserving(): reserves the tree if it is not reserved. There is no old reservation here. */
 inline reserve(me) {
     lock();
     atomic {
@@ -96,7 +96,7 @@ inline reserve(me) {
     unlock()
 }
 
-/* search_all_trees(): some of the entry, after what CPUs have reserved was recalled. */
+/* search_all_trees(): from the tree's entry, after reserved frames were recalled. */
 inline take_anywhere(me) {
     lock();
     other = 0;
@@ -122,7 +122,7 @@ inline take_anywhere(me) {
     unlock()
 }
 
-/* give_back(): to the CPU's reservation if it is of this tree, else to the tree. */
+/* give_back(): frees to the CPU's reservation if it is of this tree, else to the tree. */
 inline give(me) {
     atomic {
         held[me]--;
@@ -164,7 +164,7 @@ proctype cpu(byte me) {
         if :: !got -> refetch(me); take_reserved(me) :: else -> skip fi;
         if :: !got -> reserve(me); take_reserved(me) :: else -> skip fi;
         if :: !got -> take_anywhere(me) :: else -> skip fi;
-        /* FRAMES > CPUS: the others cannot hold them all. */
+        /* FRAMES > CPUS: the other CPUs cannot hold all frames. */
         assert(got);
         give(me);
         if

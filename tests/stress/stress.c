@@ -12,15 +12,15 @@
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 
-/* ---- how long ---- */
+/* ---- duration ---- */
 
 #define LOOPS 4u
 
-static unsigned seconds_in_all; /* 0: a fixed number of rounds */
+static unsigned seconds_total; /* 0: a fixed number of rounds */
 
 void stress_set_seconds(unsigned seconds)
 {
-    seconds_in_all = seconds;
+    seconds_total = seconds;
 }
 
 struct pace {
@@ -31,53 +31,54 @@ struct pace {
 static struct pace pace_start(unsigned rounds)
 {
     struct pace pace = {.rounds = rounds};
-    if (seconds_in_all > 0)
-        pace.end_ms = platform_milliseconds() + seconds_in_all * (uint64_t)1000 / LOOPS;
+    if (seconds_total > 0)
+        pace.end_ms = platform_milliseconds() + seconds_total * (uint64_t)1000 / LOOPS;
     return pace;
 }
 
-#define TIMED_ROUNDS 16u /* one of so many */
+#define ROUNDS_PER_SAMPLE 16u
 
 static void timed_pair(void)
 {
     quarry_free(quarry_alloc(64));
 }
 
-static bool pace_goes_on(const struct pace *pace, unsigned round)
+static bool pace_continues(const struct pace *pace, unsigned round)
 {
     platform_note_round();
-    if (round % TIMED_ROUNDS == 0)
+    if (round % ROUNDS_PER_SAMPLE == 0)
         platform_time(timed_pair);
     if (pace->end_ms == 0)
         return round < pace->rounds;
     return round % 64 != 0 || platform_milliseconds() < pace->end_ms;
 }
 
-/* ---- the frame around each loop ---- */
+/* ---- running a loop ---- */
 
 struct loop {
     struct pace pace;
     unsigned cpus;
     uint64_t operations; /* atomic */
     void *shared;
-    void (*clean_up)(struct loop *loop); /* on one CPU, after all are done; or NULL */
+    void (*clean_up)(struct loop *loop); /* called on one CPU afterwards; may be NULL */
 };
 
-/* The handler of every CPU's timer interrupt: it allocates and frees, in whatever it interrupts. */
+/* The handler of every CPU's timer interrupt allocates and frees. */
 static unsigned interrupts; /* atomic: in this loop */
 
 static void allocate_in_interrupt(void)
 {
     unsigned now = atomic_fetch_add(&interrupts, 1);
-    /* With the timer at its highest rate the next interrupt waits when a handler returns that took
-     * the slow path: it must be short, or the loop would never go on. */
+    /* At the timer's highest rate, the next interrupt is pending when a handler on the slow path
+     * returns. Every second handler returns at once, so that the interrupted loop makes progress.
+     */
     if (now % 2 != 0)
         return;
     static const size_t sizes[] = {24, 64, 200, 1024, 4096, 30000, 70000};
     size_t bytes = sizes[now / 2 % (sizeof sizes / sizeof sizes[0])];
     unsigned char *object = quarry_alloc(bytes);
     if (object == NULL)
-        return; /* memory may be gone: the loop that took it all is being interrupted */
+        return; /* the interrupted loop may hold all memory */
     object[0] = 1;
     object[bytes - 1] = 2;
     quarry_free(object);
@@ -88,7 +89,7 @@ static void run_loop(const char *name, void (*work)(void *argument), struct loop
 {
     size_t frames_before = quarry_frame_free_count();
     loop->cpus = platform_cpu_count();
-    /* Many CPUs of an emulated machine share few real ones: the work in all stays the same. */
+    /* Many emulated CPUs share few real ones, so the total work is limited. */
     loop->pace = pace_start(loop->cpus > 8 ? rounds * 8 / loop->cpus : rounds);
     uint64_t start = platform_milliseconds();
     atomic_store_relaxed(&interrupts, 0);
@@ -111,7 +112,7 @@ static void run_loop(const char *name, void (*work)(void *argument), struct loop
     EXPECT(stats.frames_free == frames_before);
 }
 
-/* Each CPU comes online for the loop; 0 is already. The others may have all memory by then. */
+/* Each CPU goes online for the loop, except 0, which is online. It fails if no memory is left. */
 static void enter(void)
 {
     if (quarry_port_cpu_number() != 0)
@@ -125,7 +126,7 @@ static void leave(struct loop *loop, uint64_t operations)
     atomic_fetch_add(&loop->operations, operations);
 }
 
-/* ---- contents that know whose they are ---- */
+/* ---- contents that identify the object ---- */
 
 /* The first and last words of an object: its address, size and owner, mixed. */
 static uint64_t stamp_of(const void *object, size_t bytes, unsigned owner)
@@ -152,7 +153,7 @@ static bool is_stamped(const void *object, size_t bytes, unsigned owner)
     return words[bytes / 8 - 1] == value;
 }
 
-/* Mostly small; now and then large; multiples of 8, 16 at least. */
+/* Mostly small, sometimes large; multiples of 8, at least 16. */
 static size_t random_size(struct random *random)
 {
     uint64_t kind = random_below(random, 100);
@@ -203,7 +204,7 @@ static void mixed_work(void *argument)
     struct own *own = quarry_calloc(OWN_OBJECTS, sizeof *own);
     unsigned round = 0;
     if (EXPECT(own != NULL)) {
-        for (; pace_goes_on(&loop->pace, round); round++)
+        for (; pace_continues(&loop->pace, round); round++)
             if (!EXPECT(replace(&own[random_below(&random, OWN_OBJECTS)], &random, cpu)))
                 break;
         for (unsigned i = 0; i < OWN_OBJECTS; i++)
@@ -213,7 +214,7 @@ static void mixed_work(void *argument)
     leave(loop, round);
 }
 
-TEST(stress_mixed_sizes_with_contents_checked)
+TEST(stress_mixed_sizes)
 {
     test_heap_fresh();
     struct loop loop = {0};
@@ -224,35 +225,36 @@ TEST(stress_mixed_sizes_with_contents_checked)
 
 #define RING_SLOTS 256
 
-/* A slot is empty (NULL) or holds an object; whoever swaps one out owns it. */
+/* A slot is empty (NULL) or holds an object. The CPU that swaps an object out owns it. */
 struct ring {
     void *slots[RING_SLOTS];
 };
 
-/* The object knows its own size and maker. */
+/* An object that contains its size and the CPU that allocated it. */
 struct parcel {
     uint64_t bytes;
-    uint64_t maker;
+    uint64_t allocated_by;
     uint64_t stamp;
 };
 
-static struct parcel *parcel_make(struct random *random)
+static struct parcel *parcel_alloc(struct random *random)
 {
     size_t bytes = sizeof(struct parcel) + random_size(random);
     struct parcel *parcel = quarry_alloc(bytes);
     if (parcel == NULL)
         return NULL;
     parcel->bytes = bytes;
-    parcel->maker = quarry_port_cpu_number();
-    parcel->stamp = stamp_of(parcel, bytes, (unsigned)parcel->maker);
+    parcel->allocated_by = quarry_port_cpu_number();
+    parcel->stamp = stamp_of(parcel, bytes, (unsigned)parcel->allocated_by);
     ((unsigned char *)parcel)[bytes - 1] = (unsigned char)parcel->stamp;
     return parcel;
 }
 
-static bool parcel_open(struct parcel *parcel)
+static bool parcel_free(struct parcel *parcel)
 {
-    bool intact = parcel->stamp == stamp_of(parcel, parcel->bytes, (unsigned)parcel->maker) &&
-                  ((unsigned char *)parcel)[parcel->bytes - 1] == (unsigned char)parcel->stamp;
+    bool intact =
+        parcel->stamp == stamp_of(parcel, parcel->bytes, (unsigned)parcel->allocated_by) &&
+        ((unsigned char *)parcel)[parcel->bytes - 1] == (unsigned char)parcel->stamp;
     quarry_free_sized(parcel, parcel->bytes);
     return intact;
 }
@@ -264,10 +266,10 @@ static void exchange_work(void *argument)
     enter();
     struct random random = random_seeded(quarry_port_cpu_number() + 200);
     unsigned round = 0;
-    for (; pace_goes_on(&loop->pace, round); round++) {
-        struct parcel *parcel = parcel_make(&random);
+    for (; pace_continues(&loop->pace, round); round++) {
+        struct parcel *parcel = parcel_alloc(&random);
         parcel = atomic_exchange(&ring->slots[random_below(&random, RING_SLOTS)], (void *)parcel);
-        if (parcel != NULL && !EXPECT(parcel_open(parcel)))
+        if (parcel != NULL && !EXPECT(parcel_free(parcel)))
             break;
     }
     leave(loop, round);
@@ -278,12 +280,12 @@ static void empty_ring(struct loop *loop)
     struct ring *ring = loop->shared;
     for (size_t i = 0; i < RING_SLOTS; i++) {
         if (ring->slots[i] != NULL)
-            EXPECT(parcel_open(ring->slots[i]));
+            EXPECT(parcel_free(ring->slots[i]));
         ring->slots[i] = NULL;
     }
 }
 
-TEST(stress_producers_and_consumers_on_different_cpus)
+TEST(stress_free_on_another_cpu)
 {
     test_heap_fresh();
     static struct ring ring;
@@ -291,7 +293,7 @@ TEST(stress_producers_and_consumers_on_different_cpus)
     run_loop("exchange", exchange_work, &loop, 20000);
 }
 
-/* ---- loop 3: all memory taken by all CPUs, and given back ---- */
+/* ---- loop 3: all CPUs allocate until memory is exhausted, then free ---- */
 
 struct chained {
     struct chained *next;
@@ -303,7 +305,7 @@ static void exhaust_work(void *argument)
     enter();
     struct random random = random_seeded(quarry_port_cpu_number() + 300);
     uint64_t operations = 0;
-    for (unsigned round = 0; pace_goes_on(&loop->pace, round * 64); round++) {
+    for (unsigned round = 0; pace_continues(&loop->pace, round * 64); round++) {
         struct chained *chain = NULL;
         unsigned refused = 0;
         while (refused < 3) {
@@ -324,7 +326,7 @@ static void exhaust_work(void *argument)
     leave(loop, operations);
 }
 
-TEST(stress_all_memory_taken_and_given_back)
+TEST(stress_exhausted_memory)
 {
     test_heap_fresh();
     if (test_skip_large_machine())
@@ -333,7 +335,7 @@ TEST(stress_all_memory_taken_and_given_back)
     run_loop("exhaustion", exhaust_work, &loop, 3 * 64);
 }
 
-/* ---- loop 4: CPUs go off and on line, frames, remote drains ---- */
+/* ---- loop 4: CPUs go offline and online, frames, remote drains ---- */
 
 static bool hotplug_round(struct random *random, unsigned cpu)
 {
@@ -365,7 +367,7 @@ static void hotplug_work(void *argument)
     unsigned cpu = quarry_port_cpu_number();
     struct random random = random_seeded(cpu + 400);
     uint64_t operations = 0;
-    for (unsigned round = 0; pace_goes_on(&loop->pace, round * 16); round++) {
+    for (unsigned round = 0; pace_continues(&loop->pace, round * 16); round++) {
         if (!EXPECT(hotplug_round(&random, cpu)))
             break;
         if (cpu == 0 && round % 16 == 0)
@@ -377,7 +379,7 @@ static void hotplug_work(void *argument)
     leave(loop, operations);
 }
 
-TEST(stress_cpus_going_off_and_on_line)
+TEST(stress_cpus_offline_and_online)
 {
     test_heap_fresh();
     struct loop loop = {0};

@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The allocators that kernels begin with, small and honest, as baselines: so that one sees what
- * the cost of an allocation depends on, and that Quarry's does not.
+ * Baseline allocators: simple allocators that small kernels use. Their cost per allocation depends
+ * on the number of free blocks; Quarry's does not.
  *
- *     linear.c       a pointer that goes up; nothing is ever freed
- *     fits.c         one list of free blocks: the first that fits, the next, the best
+ *     linear.c       a pointer that only increases; nothing is freed
+ *     fits.c         one list of free blocks: first fit, next fit, best fit
  *     segregated.c   a list of free blocks for each range of sizes
- *     block.c        what the last two have in common: blocks that know their neighbours
+ *     block.c        blocks with boundary tags, for the last two
  *
- * One CPU, no locks. All give multiples of 16 bytes, at addresses that are multiples of 16.
+ * One CPU, no locks. Sizes are rounded up to multiples of 16 bytes, and addresses are multiples of
+ * 16.
  *
  * Source: Knuth, The Art of Computer Programming, 2.5, for the lists and the tags; Wilson and
- * others, "Dynamic storage allocation" (IWMM 1995), for what is known of them.
+ * others, "Dynamic storage allocation" (IWMM 1995), a survey.
  */
-#ifndef TESTS_BENCH_YARDSTICKS_YARDSTICK_H
-#define TESTS_BENCH_YARDSTICKS_YARDSTICK_H
+#ifndef TESTS_BENCH_BASELINES_BASELINE_H
+#define TESTS_BENCH_BASELINES_BASELINE_H
 
 #include <stddef.h>
 
 struct baseline {
     const char *name;
-    void (*begin)(void *memory, size_t bytes); /* forgets all that was; memory aligned to 16 */
-    void *(*alloc)(size_t bytes);              /* NULL: there is no block that is large enough */
-    void (*release)(void *object);             /* what alloc() gave, once */
+    void (*begin)(void *memory, size_t bytes); /* starts with all memory free; aligned to 16 */
+    void *(*alloc)(size_t bytes);              /* NULL: no block is large enough */
+    void (*release)(void *object);             /* frees an object of alloc() */
     size_t (*free_blocks)(void);
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks with a tag on either side; see block.h. */
+/* Blocks with boundary tags; see block.h. */
 #include "tests/bench/baselines/block.h"
 
 #include "lib/bits.h"
@@ -15,7 +15,7 @@ static void set_tags(struct block *block, size_t bytes, uint64_t in_use)
     *end_tag(block) = bytes | in_use;
 }
 
-static struct block *behind(struct block *block)
+static struct block *next_block(struct block *block)
 {
     return (struct block *)((char *)block + block_bytes(block));
 }
@@ -30,11 +30,11 @@ size_t block_bytes_for(size_t object_bytes)
 struct block *block_first(void *memory, size_t bytes)
 {
     uint64_t *first = memory;
-    size_t whole = round_down(bytes, 16) - 16; /* without the tag at each end */
+    size_t whole = round_down(bytes, 16) - 16; /* without the tags at the two ends */
     first[0] = BLOCK_IN_USE;
     struct block *block = (struct block *)&first[1];
     set_tags(block, whole, 0);
-    behind(block)->tag = BLOCK_IN_USE;
+    next_block(block)->tag = BLOCK_IN_USE;
     return block;
 }
 
@@ -46,7 +46,7 @@ struct block *block_take(struct block *block, size_t bytes)
         return NULL;
     }
     set_tags(block, bytes, BLOCK_IN_USE);
-    struct block *rest = behind(block);
+    struct block *rest = next_block(block);
     set_tags(rest, left, 0);
     return rest;
 }
@@ -54,7 +54,7 @@ struct block *block_take(struct block *block, size_t bytes)
 struct block *block_release(struct block *block, void (*leave)(struct block *neighbour))
 {
     size_t bytes = block_bytes(block);
-    struct block *next = behind(block);
+    struct block *next = next_block(block);
     if (!(next->tag & BLOCK_IN_USE)) {
         leave(next);
         bytes += block_bytes(next);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks that know their neighbours, by a tag on either side:
+ * Blocks with boundary tags, by which a block finds its neighbours:
  *
  *      | tag | object ...                  | tag |     in use
  *      | tag | next | previous | ...       | tag |     free: in a list
  *
- * A tag is the block's bytes, tags included, with bit 0 set while it is in use. The memory begins
- * and ends with a tag that says "in use", so no block looks for a neighbour beyond.
+ * A tag is the block's size in bytes, with the tags, and bit 0 is set while the block is in use.
+ * The memory begins and ends with a tag that is marked as in use, so blocks at the ends are not
+ * joined with memory outside.
  */
-#ifndef TESTS_BENCH_YARDSTICKS_BLOCK_H
-#define TESTS_BENCH_YARDSTICKS_BLOCK_H
+#ifndef TESTS_BENCH_BASELINES_BLOCK_H
+#define TESTS_BENCH_BASELINES_BLOCK_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +21,7 @@
 
 struct block {
     uint64_t tag;
-    struct block *next; /* from here on while it is free; the links of a ring */
+    struct block *next; /* links of a circular list, only while the block is free */
     struct block *previous;
 };
 
@@ -39,7 +40,7 @@ static inline struct block *block_of(void *object)
     return (struct block *)((char *)object - BLOCK_TAG_BYTES);
 }
 
-/* A ring's head is a block that is in no memory. */
+/* The head of a circular list is a block outside the managed memory. */
 static inline void block_ring_init(struct block *head)
 {
     head->next = head->previous = head;
@@ -59,18 +60,18 @@ static inline void block_remove(struct block *block)
     block->next->previous = block->previous;
 }
 
-/* Bytes that a block must have for an object; 0: there is no such block. */
+/* The size of the block for an object; 0: the object is too large. */
 size_t block_bytes_for(size_t object_bytes);
 
-/* All of the memory as one free block, in no list. */
+/* Makes all of the memory one free block, which is in no list. */
 struct block *block_first(void *memory, size_t bytes);
 
-/* The block, in no list, is in use from now on; returns what is left of it, free and in no list, or
- * NULL. */
+/* Marks the first `bytes` of the block, which is in no list, as in use. Returns the rest as a free
+ * block in no list; NULL if there is none. */
 struct block *block_take(struct block *block, size_t bytes);
 
-/* Frees the block, joined with its free neighbours, each of which leaves its list: `leave` is told
- * before. */
+/* Frees the block and joins it with its free neighbours. Calls `leave` for each neighbour first, to
+ * remove it from its list. Returns the joined block, which is in no list. */
 struct block *block_release(struct block *block, void (*leave)(struct block *neighbour));
 
 #endif

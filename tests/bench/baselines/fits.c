@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One list of all free blocks, and three ways to choose from it: the first that is large enough,
- * the first from where the last search ended, or the smallest of those that are. What most hobby
- * kernels have. Each looks at as many blocks as do not fit; the best fit at all.
+ * One list of all free blocks, and three ways to choose a block: the first that is large enough
+ * (first fit), the first after the end of the last search (next fit), or the smallest that is large
+ * enough (best fit). Many hobby kernels use one of them. First fit and next fit visit all blocks
+ * that are too small; best fit visits all blocks.
  *
- * A block keeps its place in the list when a part of it is taken, and when what is freed joins it;
- * others go to the front.
+ * A block keeps its position in the list when a part of it is allocated and when it is joined with
+ * a freed block. Other freed blocks are inserted at the front.
  */
 #include "tests/bench/baselines/baseline.h"
 #include "tests/bench/baselines/block.h"
 
 static struct block ring;
 static struct block *rover; /* where the next fit's search begins */
-static struct block *place; /* behind which the next block goes */
+static struct block *place; /* the next block is inserted after this one */
 static size_t listed;
 
 static void enlist(struct block *block)
@@ -62,7 +63,7 @@ static void *take(struct block *block, size_t bytes)
     return block_object(block);
 }
 
-/* ---- the three ways ---- */
+/* ---- choosing a block ---- */
 
 static struct block *first_fit(size_t bytes)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A pointer that goes up: the cheapest there is, for who never frees. */
+/* A pointer that only increases: the cheapest allocator, without a free. */
 #include <stdint.h>
 
 #include "lib/bits.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A list of free blocks for each range of sizes, four ranges to a doubling, and a bit for each list
- * that has one. A request takes any block of the first list all of whose blocks fit, so it never
- * searches; only when there is none, the blocks of its own range are tried one by one.
+ * A list of free blocks for each range of sizes, with four ranges per doubling, and a bit for each
+ * list that is not empty. A request takes a block from the first non-empty list whose blocks are
+ * all large enough, without a search. If there is none, it searches the list of its own range.
  */
 #include "lib/bits.h"
 #include "tests/bench/baselines/baseline.h"
@@ -15,7 +15,7 @@ static struct block rings[RANGES];
 static uint64_t filled[RANGES / 64];
 static size_t listed;
 
-/* The range in which a block of so many bytes is. */
+/* The range of a block of this size. */
 static unsigned range_of(size_t bytes)
 {
     unsigned doubling = 63u - (unsigned)__builtin_clzll(bytes);
@@ -23,7 +23,7 @@ static unsigned range_of(size_t bytes)
     return doubling << STEP_BITS | step;
 }
 
-/* The first range from `range` on that has a block; RANGES if none has. */
+/* The first range at or after `range` that has a block; RANGES if none has. */
 static unsigned filled_from(unsigned range)
 {
     for (; range < RANGES; range = (range / 64 + 1) * 64) {
