@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CPUs: coming, going, drained by others, adopted when dead. */
+/* CPUs going online and offline, drained by others, reaped when dead. */
 #include <quarry/quarry.h>
 #include <quarry_arch.h>
 
@@ -32,7 +32,7 @@ static void use_object(void)
     quarry_free(object);
 }
 
-static void go_and_come(void)
+static void go_offline_and_online(void)
 {
     quarry_cpu_offline();
     use_object();
@@ -40,7 +40,7 @@ static void go_and_come(void)
     use_object();
 }
 
-static void go(void)
+static void go_offline(void)
 {
     use_object();
     quarry_cpu_offline();
@@ -52,7 +52,7 @@ static void drain_all(void)
     quarry_drain();
 }
 
-/* Misses its cache, and so meets the request to drain. */
+/* Misses its cache, and then serves the request to drain. */
 static void use_many(void)
 {
     static void *many[70];
@@ -61,68 +61,73 @@ static void use_many(void)
     quarry_free_batch(count, many);
 }
 
-/* An allocation that would rather wait than fail. */
-static void want_more_than_there_is(void)
+/* An allocation that may wait for other CPUs before it fails. */
+static void alloc_too_much(void)
 {
     void *object = quarry_alloc_with(16 * MIB, QUARRY_MAY_WAIT);
     EXPLORE_CHECK(object == NULL);
 }
 
-static unsigned adopted; /* atomic */
+static unsigned reaped; /* atomic */
 
 static void dead_cpu(void)
 {
     fresh();
     explore_as_cpu(2, use_object);
-    adopted = 0;
+    reaped = 0;
 }
 
-static void adopt(void)
+static void reap(void)
 {
     if (quarry_cpu_reap(2) == QUARRY_OK)
-        atomic_fetch_add(&adopted, 1);
+        atomic_fetch_add(&reaped, 1);
 }
 
-static void adopted_once(void)
+static void reaped_once(void)
 {
-    EXPLORE_CHECK(adopted == 1);
+    EXPLORE_CHECK(reaped == 1);
     nothing_lost();
 }
 
-static void answer_interrupt(void)
+static void drain_in_interrupt(void)
 {
     use_object();
     quarry_drain_interrupt();
 }
 
 static const struct explore_program programs[] = {
-    {"cpus: drained while going and coming",
+    {"cpus: one drains all, one goes offline and online",
      2,
      fresh,
-     {drain_all, go_and_come},
+     {drain_all, go_offline_and_online},
      nothing_lost,
      NULL},
-    {"cpus: drained while it misses", 2, fresh, {drain_all, use_many}, nothing_lost, NULL},
-    {"cpus: both drain all", 2, fresh, {drain_all, drain_all}, nothing_lost, NULL},
-    {"cpus: drained by a request in an interrupt",
+    {"cpus: one drains all, one misses its cache",
      2,
      fresh,
-     {drain_all, answer_interrupt},
+     {drain_all, use_many},
      nothing_lost,
      NULL},
-    {"cpus: two go", 2, fresh, {go, go}, nothing_lost, NULL},
-    {"cpus: memory gone while one goes",
+    {"cpus: two drain all", 2, fresh, {drain_all, drain_all}, nothing_lost, NULL},
+    {"cpus: one drains all, one drains in an interrupt",
      2,
      fresh,
-     {want_more_than_there_is, go_and_come},
+     {drain_all, drain_in_interrupt},
      nothing_lost,
      NULL},
-    {"cpus: a dead one adopted by two", 2, dead_cpu, {adopt, adopt}, adopted_once, NULL},
-    {"cpus: a dead one adopted while all are drained",
+    {"cpus: two go offline", 2, fresh, {go_offline, go_offline}, nothing_lost, NULL},
+    {"cpus: memory is exhausted while one goes offline",
+     2,
+     fresh,
+     {alloc_too_much, go_offline_and_online},
+     nothing_lost,
+     NULL},
+    {"cpus: two reap a dead one", 2, dead_cpu, {reap, reap}, reaped_once, NULL},
+    {"cpus: one reaps a dead one, one drains all",
      2,
      dead_cpu,
-     {adopt, drain_all},
-     adopted_once,
+     {reap, drain_all},
+     reaped_once,
      NULL},
 };
 

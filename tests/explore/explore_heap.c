@@ -15,16 +15,16 @@
 #define BASE_BYTES ((uint64_t)64 << 20)
 #define FRAMES_NOTED ((size_t)80 << 8) /* 80 MiB */
 
-static unsigned char taken[FRAMES_NOTED];
+static unsigned char used[FRAMES_NOTED];
 static size_t frames_at_first;
 
-static void come_and_go(void)
+static void go_online_and_offline(void)
 {
     EXPLORE_CHECK(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
     quarry_cpu_offline();
 }
 
-static void come(void)
+static void go_online(void)
 {
     EXPLORE_CHECK(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
 }
@@ -39,19 +39,20 @@ void explore_heap_fresh(size_t bytes)
         .cpus = EXPLORE_CPUS_MAX,
     };
     for (unsigned cpu = 0; cpu < EXPLORE_CPUS_MAX; cpu++)
-        explore_as_cpu(cpu, spinlock_rank_forget); /* the last execution may have been left */
+        explore_as_cpu(cpu,
+                       spinlock_rank_forget); /* the last execution may have ended inside a lock */
     EXPLORE_CHECK(quarry_init(&setup) == QUARRY_OK);
     for (unsigned cpu = 0; cpu < EXPLORE_CPUS_MAX; cpu++)
-        explore_as_cpu(cpu, come_and_go);
+        explore_as_cpu(cpu, go_online_and_offline);
     quarry_scavenge();
     frames_at_first = quarry_frame_free_count();
-    memset(taken, 0, sizeof taken);
+    memset(used, 0, sizeof used);
 }
 
 void explore_cpus_online(void)
 {
     for (unsigned cpu = 0; cpu < EXPLORE_CPUS_MAX; cpu++)
-        explore_as_cpu(cpu, come);
+        explore_as_cpu(cpu, go_online);
 }
 
 void explore_expect_nothing_lost(void)
@@ -66,10 +67,10 @@ void explore_expect_nothing_lost(void)
 
 static unsigned char *note_of(uint64_t physical)
 {
-    return &taken[(physical - BASE_BYTES) / QUARRY_FRAME_BYTES];
+    return &used[(physical - BASE_BYTES) / QUARRY_FRAME_BYTES];
 }
 
-void explore_frames_taken(uint64_t physical, size_t count)
+void explore_note_alloc(uint64_t physical, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         unsigned char *note = note_of(physical + i * QUARRY_FRAME_BYTES);
@@ -78,7 +79,7 @@ void explore_frames_taken(uint64_t physical, size_t count)
     }
 }
 
-void explore_frames_given(uint64_t physical, size_t count)
+void explore_note_free(uint64_t physical, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         unsigned char *note = note_of(physical + i * QUARRY_FRAME_BYTES);
@@ -87,8 +88,7 @@ void explore_frames_given(uint64_t physical, size_t count)
     }
 }
 
-/* All of a small object; of a large one, a byte here and there: there are a great many schedules.
- */
+/* Every byte of a small object; few bytes of a large one, because there are many schedules. */
 static size_t stride_of(size_t bytes)
 {
     return bytes <= 64 * 1024 ? 1 : 2040;

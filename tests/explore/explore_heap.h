@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small heap for programs that are run thousands of times, and what their checks look at.
+ * A small heap for programs that run thousands of times, and functions for their checks.
  */
 #ifndef TESTS_EXPLORE_EXPLORE_HEAP_H
 #define TESTS_EXPLORE_EXPLORE_HEAP_H
@@ -8,22 +8,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A fresh heap of `bytes` at 64 MiB, so that the first tree, which is used last, is empty. Each
- * CPU has been online and is offline again: every object goes to the shared lists and back. */
+/* Starts a fresh heap of `bytes` at 64 MiB, so that the first tree, which is used last, is empty.
+ * Every CPU was online once and is offline, so every object moves through the shared lists. */
 void explore_heap_fresh(size_t bytes);
 
-/* Every CPU has a cache of its own. */
+/* Brings every CPU online, with a cache. */
 void explore_cpus_online(void);
 
-/* Empties all caches, gives everything back, verifies; as many frames must be free as after
- * explore_heap_fresh(). */
+/* Takes every CPU offline, scavenges and verifies. The number of free frames must be the same as
+ * after explore_heap_fresh(). */
 void explore_expect_nothing_lost(void);
 
-/* Notes who has a frame: a failure if somebody has it already, or nobody on giving back. */
-void explore_frames_taken(uint64_t physical, size_t count);
-void explore_frames_given(uint64_t physical, size_t count);
+/* Record that frames were allocated, or are about to be freed. Fail if a frame was allocated
+ * already, or was not allocated. */
+void explore_note_alloc(uint64_t physical, size_t count);
+void explore_note_free(uint64_t physical, size_t count);
 
-/* Memory for one object of each CPU: filled, and found so again. */
+/* Fill an object, and check that it is filled. */
 void explore_fill(void *object, size_t bytes, unsigned char value);
 void explore_expect_filled(const void *object, size_t bytes, unsigned char value);
 

@@ -9,39 +9,39 @@
 #define MIB ((size_t)1 << 20)
 #define CHILD_FRAMES 512u
 
-static uint64_t kept[64]; /* what a setup took */
+static uint64_t kept[64]; /* frames that the setup allocated */
 static unsigned kept_count;
 
-static uint64_t take(unsigned order)
+static uint64_t frame_alloc(unsigned order)
 {
     uint64_t frame = quarry_frame_alloc(order);
     if (frame != 0)
-        explore_frames_taken(frame, (size_t)1 << order);
+        explore_note_alloc(frame, (size_t)1 << order);
     return frame;
 }
 
-static void give(uint64_t frame, unsigned order)
+static void frame_free(uint64_t frame, unsigned order)
 {
     if (frame == 0)
         return;
-    explore_frames_given(frame, (size_t)1 << order);
+    explore_note_free(frame, (size_t)1 << order);
     quarry_frame_free(frame, order);
 }
 
 static void keep_huge_frames(void)
 {
-    while ((kept[kept_count] = take(QUARRY_ORDER_HUGE)) != 0)
+    while ((kept[kept_count] = frame_alloc(QUARRY_ORDER_HUGE)) != 0)
         kept_count++;
 }
 
-static void give_kept(void)
+static void free_kept(void)
 {
     while (kept_count > 0)
-        give(kept[--kept_count], QUARRY_ORDER_HUGE);
+        frame_free(kept[--kept_count], QUARRY_ORDER_HUGE);
     explore_expect_nothing_lost();
 }
 
-/* ---- one tree, wanted by both: it is reserved by one, and recalled by the other ---- */
+/* ---- two CPUs use one tree: one reserves it, the other recalls its frames ---- */
 
 static void fresh_tree(void)
 {
@@ -49,30 +49,30 @@ static void fresh_tree(void)
     kept_count = 0;
 }
 
-static void take_two_singles(void)
+static void use_two_singles(void)
 {
-    uint64_t one = take(0);
-    uint64_t two = take(0);
+    uint64_t one = frame_alloc(0);
+    uint64_t two = frame_alloc(0);
     EXPLORE_CHECK(one != 0 && two != 0);
-    give(one, 0);
-    give(two, 0);
+    frame_free(one, 0);
+    frame_free(two, 0);
 }
 
-static void take_order_3(void)
+static void use_order_3(void)
 {
-    uint64_t frames = take(3);
+    uint64_t frames = frame_alloc(3);
     EXPLORE_CHECK(frames != 0);
-    give(frames, 3);
+    frame_free(frames, 3);
 }
 
-static void take_single(void)
+static void use_single(void)
 {
-    uint64_t frame = take(0);
+    uint64_t frame = frame_alloc(0);
     EXPLORE_CHECK(frame != 0);
-    give(frame, 0);
+    frame_free(frame, 0);
 }
 
-/* ---- little left: whoever is promised a frame gets it ---- */
+/* ---- few frames are left: an allocation succeeds if a frame is free ---- */
 
 static uint64_t singles[1024];
 static unsigned single_count;
@@ -82,86 +82,86 @@ static void leave_two_frames(void)
     fresh_tree();
     keep_huge_frames();
     single_count = 0;
-    while ((singles[single_count] = take(0)) != 0)
+    while ((singles[single_count] = frame_alloc(0)) != 0)
         single_count++;
-    give(singles[--single_count], 0);
-    give(singles[--single_count], 0);
+    frame_free(singles[--single_count], 0);
+    frame_free(singles[--single_count], 0);
 }
 
-static void give_singles(void)
+static void free_singles(void)
 {
     while (single_count > 0)
-        give(singles[--single_count], 0);
-    give_kept();
+        frame_free(singles[--single_count], 0);
+    free_kept();
 }
 
-/* ---- claims of several words, half done when they meet ---- */
+/* ---- claims of several words that conflict when half done ---- */
 
 static void leave_one_child(void)
 {
     fresh_tree();
-    take_single(); /* the reservation for small orders is of this tree, too */
+    use_single(); /* now the reservation for small orders is of this tree too */
     keep_huge_frames();
-    give(kept[--kept_count], QUARRY_ORDER_HUGE);
+    frame_free(kept[--kept_count], QUARRY_ORDER_HUGE);
 }
 
 static void try_order_8(void)
 {
-    uint64_t frames = take(8);
-    uint64_t more = take(8);
-    give(frames, 8);
-    give(more, 8);
+    uint64_t frames = frame_alloc(8);
+    uint64_t more = frame_alloc(8);
+    frame_free(frames, 8);
+    frame_free(more, 8);
 }
 
 static void try_order_7(void)
 {
-    uint64_t frames = take(7);
-    give(frames, 7);
+    uint64_t frames = frame_alloc(7);
+    frame_free(frames, 7);
 }
 
 static void try_huge(void)
 {
-    uint64_t frames = take(QUARRY_ORDER_HUGE);
-    give(frames, QUARRY_ORDER_HUGE);
+    uint64_t frames = frame_alloc(QUARRY_ORDER_HUGE);
+    frame_free(frames, QUARRY_ORDER_HUGE);
 }
 
-/* ---- a range that was claimed whole comes back in parts, from two CPUs ---- */
+/* ---- a range that was allocated as a whole is freed in parts by two CPUs ---- */
 
 static uint64_t range;
 
-static void take_whole_child(void)
+static void alloc_whole_child(void)
 {
     fresh_tree();
     range = quarry_frame_alloc_range(CHILD_FRAMES, 2 * MIB, 0);
-    explore_frames_taken(range, CHILD_FRAMES);
+    explore_note_alloc(range, CHILD_FRAMES);
 }
 
-static void give_part(size_t first, size_t count)
+static void free_part(size_t first, size_t count)
 {
     uint64_t part = range + first * QUARRY_FRAME_BYTES;
-    explore_frames_given(part, count);
+    explore_note_free(part, count);
     quarry_frame_free_range(part, count);
 }
 
-static void give_first_part(void)
+static void free_first_part(void)
 {
-    give_part(0, 300);
+    free_part(0, 300);
 }
 
-static void give_second_part(void)
+static void free_second_part(void)
 {
-    give_part(300, CHILD_FRAMES - 300);
+    free_part(300, CHILD_FRAMES - 300);
 }
 
 /* ---- the search ---- */
 
-static void search_and_give(void)
+static void search_and_free(void)
 {
     uint64_t frames = quarry_frame_alloc_range(700, 0, 0);
     if (frames == 0)
         return;
-    explore_frames_taken(frames, 700);
-    explore_frames_given(frames, 700);
+    explore_note_alloc(frames, 700);
+    explore_note_free(frames, 700);
     quarry_frame_free_range(frames, 700);
 }
 
@@ -169,20 +169,20 @@ static void search_and_give(void)
 
 static void leave_ends_of_two_trees(void)
 {
-    explore_heap_fresh(70 * MIB); /* a tree and a bit */
+    explore_heap_fresh(70 * MIB); /* a little more than a tree */
     kept_count = 0;
     keep_huge_frames();
-    give(kept[--kept_count], QUARRY_ORDER_HUGE);
-    give(kept[0], QUARRY_ORDER_HUGE);
+    frame_free(kept[--kept_count], QUARRY_ORDER_HUGE);
+    frame_free(kept[0], QUARRY_ORDER_HUGE);
     kept[0] = kept[--kept_count];
 }
 
-static void take_huge_and_single(void)
+static void use_huge_and_single(void)
 {
-    uint64_t huge = take(QUARRY_ORDER_HUGE);
-    uint64_t frame = take(0);
-    give(huge, QUARRY_ORDER_HUGE);
-    give(frame, 0);
+    uint64_t huge = frame_alloc(QUARRY_ORDER_HUGE);
+    uint64_t frame = frame_alloc(0);
+    frame_free(huge, QUARRY_ORDER_HUGE);
+    frame_free(frame, 0);
 }
 
 static void fresh_two_trees(void)
@@ -199,89 +199,84 @@ static void end_all_reservations(void)
 }
 
 static const struct explore_program programs[] = {
-    {"frames: singles of one tree",
+    {"frames: single frames of one tree",
      2,
      fresh_tree,
-     {take_two_singles, take_two_singles},
-     give_kept,
+     {use_two_singles, use_two_singles},
+     free_kept,
      NULL},
-    {"frames: a single and order 3",
+    {"frames: single frames and order 3",
      2,
      fresh_tree,
-     {take_two_singles, take_order_3},
-     give_kept,
+     {use_two_singles, use_order_3},
+     free_kept,
      NULL},
     {"frames: three CPUs in one tree",
      3,
      fresh_tree,
-     {take_single, take_order_3, take_single},
-     give_kept,
+     {use_single, use_order_3, use_single},
+     free_kept,
      NULL},
-    {"frames: the last two are there for two",
+    {"frames: the last two frames for two CPUs",
      2,
      leave_two_frames,
-     {take_single, take_single},
-     give_singles,
+     {use_single, use_single},
+     free_singles,
      NULL},
     {"frames: orders 8 and 7 in one child",
      2,
      leave_one_child,
      {try_order_8, try_order_7},
-     give_kept,
+     free_kept,
      NULL},
     {"frames: orders 8 and 8 in one child",
      2,
      leave_one_child,
      {try_order_8, try_order_8},
-     give_kept,
+     free_kept,
      NULL},
-    {"frames: a huge one and a single in one child",
+    {"frames: a huge and a single frame in one child",
      2,
      leave_one_child,
-     {try_huge, take_single},
-     give_kept,
+     {try_huge, use_single},
+     free_kept,
      NULL},
-    {"frames: a whole child freed in parts by two",
+    {"frames: two CPUs free parts of a child",
      2,
-     take_whole_child,
-     {give_first_part, give_second_part},
-     give_kept,
+     alloc_whole_child,
+     {free_first_part, free_second_part},
+     free_kept,
      NULL},
-    {"frames: a child freed in parts while one is taken",
+    {"frames: two CPUs free parts of a child, one allocates",
      3,
-     take_whole_child,
-     {give_first_part, give_second_part, take_single},
-     give_kept,
+     alloc_whole_child,
+     {free_first_part, free_second_part, use_single},
+     free_kept,
      NULL},
-    {"frames: search against a single",
+    {"frames: a search and single frames",
      2,
      fresh_tree,
-     {search_and_give, take_two_singles},
-     give_kept,
+     {search_and_free, use_two_singles},
+     free_kept,
      NULL},
-    {"frames: search against search",
-     2,
-     fresh_tree,
-     {search_and_give, search_and_give},
-     give_kept,
-     NULL},
-    {"frames: reservations of two trees change",
+    {"frames: two searches", 2, fresh_tree, {search_and_free, search_and_free}, free_kept, NULL},
+    {"frames: reservations move between two trees",
      2,
      leave_ends_of_two_trees,
-     {take_huge_and_single, take_huge_and_single},
-     give_kept,
+     {use_huge_and_single, use_huge_and_single},
+     free_kept,
      NULL},
-    {"frames: the frontier moves for two",
+    {"frames: two CPUs move the frontier",
      2,
      fresh_two_trees,
-     {take_huge_and_single, take_single},
-     give_kept,
+     {use_huge_and_single, use_single},
+     free_kept,
      NULL},
-    {"frames: reservations end while used",
+    {"frames: reservations are drained while in use",
      2,
      fresh_tree,
-     {end_all_reservations, take_two_singles},
-     give_kept,
+     {end_all_reservations, use_two_singles},
+     free_kept,
      NULL},
 };
 

@@ -3,7 +3,7 @@
  * The program that explores schedules:
  *
  *     explore [T=substring] [bound=N] [executions=N] [random=N]
- *     explore PROGRAM SCHEDULE          one execution, as printed with a failure
+ *     explore PROGRAM SCHEDULE          replays one schedule, as printed with a failure
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static bool explore(const struct explore_program *program, const struct effort *
 {
     struct explore_result all = {0};
     unsigned bound = 0;
-    /* Few preemptions first: the shortest failure is the one that is printed. */
+    /* Few preemptions first, so that the shortest failing schedule is printed. */
     for (; bound <= effort->bound && !all.failed && !all.cut; bound++) {
         all = explore_exhaustively(program, bound, effort->executions);
         sums->executions += all.executions;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Objects: central lists, transfer caches, spans that change class, large objects, arenas. */
+/* Objects: central lists, transfer caches, spans, large objects, arenas. */
 #include <quarry/quarry.h>
 
 #include "lib/atomic.h"
@@ -10,7 +10,7 @@
 #define MIB (1024 * KIB)
 
 static void *objects[64];
-static void *handed; /* from one CPU to another; atomic */
+static void *handed; /* passed from one CPU to another; atomic */
 
 static void fresh(void)
 {
@@ -64,14 +64,14 @@ static void use_span_1(void)
     use_object(24 * KIB, 5);
 }
 
-/* The span goes, and its pages may be somebody else's at once. */
+/* The span is freed, and its pages can be used again at once. */
 static void use_span_and_scavenge(void)
 {
     use_object(20 * KIB, 4);
     quarry_scavenge();
 }
 
-/* ---- made here, freed there, while the span goes and another comes in its place ---- */
+/* ---- freed by another CPU, while a span is freed and another one uses its pages ---- */
 
 static void hand_over(void)
 {
@@ -87,7 +87,7 @@ static void free_handed(void)
 {
     void *object = atomic_load_acquire(&handed);
     if (object == NULL)
-        return; /* another schedule has it */
+        return; /* not allocated yet in this schedule */
     explore_expect_filled(object, 20 * KIB, 7);
     quarry_free(object);
     atomic_store_release(&handed, NULL);
@@ -100,14 +100,14 @@ static void as_cpu_0_free_handed(void)
     handed = NULL;
 }
 
-static void free_what_is_left(void)
+static void free_rest(void)
 {
     explore_as_cpu(0, as_cpu_0_free_handed);
     nothing_lost();
 }
 
-/* Each frees its own object of one arena; the arena falls idle and goes back. */
-static void make_two(void)
+/* Each CPU frees an object of the same arena; the arena becomes idle and is returned. */
+static void alloc_two(void)
 {
     objects[0] = quarry_alloc(32 * KIB);
     objects[1] = quarry_alloc(1100 * KIB);
@@ -116,7 +116,7 @@ static void make_two(void)
 static void two_in_one_arena(void)
 {
     fresh();
-    explore_as_cpu(0, make_two);
+    explore_as_cpu(0, alloc_two);
 }
 
 static void free_first_and_scavenge(void)
@@ -125,15 +125,15 @@ static void free_first_and_scavenge(void)
     quarry_scavenge();
 }
 
-static void free_second_and_take(void)
+static void free_second_and_alloc(void)
 {
     quarry_free(objects[1]);
     use_object(1100 * KIB, 11);
 }
 
-/* ---- the same object, freed by two ---- */
+/* ---- two CPUs free the same object ---- */
 
-static void make_large(void)
+static void alloc_large(void)
 {
     objects[0] = quarry_alloc(1100 * KIB);
     objects[1] = quarry_alloc(1100 * KIB);
@@ -142,7 +142,7 @@ static void make_large(void)
 static void one_large(void)
 {
     fresh();
-    explore_as_cpu(0, make_large);
+    explore_as_cpu(0, alloc_large);
 }
 
 static void free_first(void)
@@ -150,19 +150,19 @@ static void free_first(void)
     quarry_free(objects[0]);
 }
 
-static void make_small(void)
+static void alloc_small(void)
 {
     objects[0] = quarry_alloc(200);
-    objects[1] = quarry_alloc(200); /* keeps the span alive */
+    objects[1] = quarry_alloc(200); /* keeps the span in use */
 }
 
 static void one_small(void)
 {
     fresh();
-    explore_as_cpu(0, make_small);
+    explore_as_cpu(0, alloc_small);
 }
 
-/* ---- large objects: arenas come and go, grow in place ---- */
+/* ---- large objects: new and returned arenas, growth in place ---- */
 
 static void use_large_0(void)
 {
@@ -215,8 +215,8 @@ static void free_second(void)
     quarry_free(objects[1]);
 }
 
-/* What is read while others change it is some number, and nothing stops. */
-static void look(void)
+/* Statistics that are read during changes are plausible, and nothing stops. */
+static void read_stats(void)
 {
     struct quarry_stats stats;
     quarry_stats(&stats);
@@ -238,58 +238,78 @@ static const struct explore_program programs[] = {
      nothing_lost,
      NULL},
     {"objects: spans of two classes", 2, fresh, {use_span_0, use_span_1}, nothing_lost, NULL},
-    {"objects: a span goes, another class wants its pages",
+    {"objects: a span is freed, another class uses its pages",
      2,
      fresh,
      {use_span_and_scavenge, use_span_1},
      nothing_lost,
      NULL},
-    {"objects: a span changes its class",
+    {"objects: freed by another CPU while a span is replaced",
      2,
      fresh,
      {hand_over, free_handed},
-     free_what_is_left,
+     free_rest,
      NULL},
-    {"objects: the last two of an arena",
+    {"objects: two CPUs free the last two of an arena",
      2,
      two_in_one_arena,
-     {free_first_and_scavenge, free_second_and_take},
+     {free_first_and_scavenge, free_second_and_alloc},
      nothing_lost,
      NULL},
-    {"objects: a large one freed by two", 2, one_large, {free_first, free_first}, NULL, "bad free"},
-    {"objects: a small one freed by two",
+    {"objects: two free the same large one",
+     2,
+     one_large,
+     {free_first, free_first},
+     NULL,
+     "bad free"},
+    {"objects: two free the same small one",
      2,
      one_small,
      {free_first_and_scavenge, free_first_and_scavenge},
      NULL,
      "double free"},
-    {"objects: large ones in one arena", 2, fresh, {use_large_0, use_large_0}, nothing_lost, NULL},
+    {"objects: two large ones in one arena",
+     2,
+     fresh,
+     {use_large_0, use_large_0},
+     nothing_lost,
+     NULL},
     {"objects: large ones and a new arena",
      2,
      fresh,
      {use_large_0, use_large_1},
      nothing_lost,
      NULL},
-    {"objects: several arenas at once", 2, fresh, {use_arenas, use_large_0}, nothing_lost, NULL},
-    {"objects: scavenged while taken",
+    {"objects: a large one of several arenas",
+     2,
+     fresh,
+     {use_arenas, use_large_0},
+     nothing_lost,
+     NULL},
+    {"objects: one scavenges, one allocates",
      2,
      fresh_with_idle_arena,
      {scavenge, use_large_0},
      nothing_lost,
      NULL},
-    {"objects: scavenged step by step",
+    {"objects: one scavenges in steps, one allocates",
      2,
      fresh_with_idle_arena,
      {scavenge_steps, use_large_0},
      nothing_lost,
      NULL},
-    {"objects: growth into what is freed",
+    {"objects: one grows into memory that the other frees",
      2,
      one_large,
      {grow_and_free, free_second},
      nothing_lost,
      NULL},
-    {"objects: figures while things change", 2, fresh, {look, use_small_1}, nothing_lost, NULL},
+    {"objects: statistics are read during changes",
+     2,
+     fresh,
+     {read_stats, use_small_1},
+     nothing_lost,
+     NULL},
 };
 
 const struct explore_programs explore_object_programs = {programs,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One execution after another, and who goes on in each; see scheduler.h. */
+/* Executions and the choice of the next CPU; see scheduler.h. */
 #include "tests/explore/scheduler.h"
 
 #include <setjmp.h>
@@ -19,72 +19,72 @@
 #define CHOICES_MAX 65536u
 #define SWITCHES_MAX 65536u
 #define TURNS_PRINTED 200u
-#define PAUSES_MAX 10000u /* in a row, by everyone: nobody gets on */
-#define NOBODY EXPLORE_CPUS_MAX
+#define PAUSES_MAX 10000u /* pauses of an execution; more means that no CPU makes progress */
+#define NO_CPU EXPLORE_CPUS_MAX
 
-/* ---- one CPU of the execution that runs ---- */
+/* ---- the CPUs of the current execution ---- */
 
 struct cpu {
     ucontext_t context;
-    struct linux_cpu state; /* what linux_cpu holds while this CPU runs */
+    struct linux_cpu state; /* the value of linux_cpu while this CPU runs */
     unsigned char *stack;
-    unsigned long operations; /* atomic operations since it last began to run */
+    unsigned long operations; /* atomic operations since its turn began */
     unsigned priority;        /* random executions: the highest runs */
     bool finished;
-    bool waiting; /* it paused, and no other CPU has written anything since */
+    bool waiting; /* paused, and no other CPU has written since */
 };
 
-/* Who could go on at a point, and who did. */
+/* The CPUs that could continue at a point, and the chosen one. */
 struct choice {
     uint8_t enabled; /* a bit per CPU */
-    uint8_t current; /* who was running; NOBODY at the start, or when it had finished */
+    uint8_t current; /* the CPU that was running; NO_CPU at the start */
     uint8_t chosen;
 };
 
-/* "CPU ran for so many operations": the schedule as it is printed. */
+/* One turn of a CPU, as in a printed schedule. */
 struct turn {
     unsigned cpu;
     unsigned long operations;
 };
 
-enum way { EXHAUSTIVE, RANDOM, REPLAY };
+enum mode { EXHAUSTIVE, RANDOM, REPLAY };
 
 static struct cpu cpus[EXPLORE_CPUS_MAX];
 static ucontext_t scheduler_context;
 static struct linux_cpu outside; /* linux_cpu between executions */
 
 static const struct explore_program *program;
-static enum way way;
-static unsigned running = NOBODY; /* NOBODY: outside the CPUs; points are passed through */
+static enum mode mode;
+static unsigned running = NO_CPU; /* NO_CPU: outside an execution; points do nothing */
 static unsigned long pauses;
 static unsigned long points;
 
 static struct choice choices[CHOICES_MAX];
 static size_t choice_count;
-static size_t prefix; /* so many choices are prescribed by choices[].chosen */
+static size_t prefix; /* the first `prefix` choices are prescribed by choices[].chosen */
 
 static struct turn turns[SWITCHES_MAX];
 static size_t turn_count;
-static size_t replayed; /* turns of a prescribed schedule that have begun */
+static size_t replayed; /* the number of turns of a replayed schedule that have begun */
 
 static struct random random_source;
-static unsigned long expected_points; /* of the program, from earlier executions */
+static unsigned long expected_points; /* from the previous execution */
 static unsigned long changes[3];      /* random executions: the points at which priorities change */
 
 static bool failed;
 static char failure[2048];
 static bool stopped;
-static bool checking; /* the program's check runs; a stop leaves it through check_left */
+static bool checking; /* the program's check runs; a stop jumps to check_left */
 static jmp_buf check_left;
 static char stop_report[1024];
 
-/* ---- words: which are touched by more than one CPU ---- */
+/* ---- words that more than one CPU accesses ---- */
 
 #define WORDS 8192u
 
 struct word {
     const volatile void *address;
-    uint8_t touched_by;
+    uint8_t accessed_by;
 };
 
 static struct word words[WORDS];
@@ -96,15 +96,15 @@ static bool is_shared(const volatile void *address)
     size_t last = place + WORDS;
     while (words[place % WORDS].address != NULL && words[place % WORDS].address != address)
         if (++place == last)
-            return true; /* no more room to learn: a choice too many does no harm */
+            return true; /* the table is full; an unnecessary choice is harmless */
     struct word *word = &words[place % WORDS];
-    uint8_t before = word->touched_by;
+    uint8_t before = word->accessed_by;
     word->address = address;
-    word->touched_by |= (uint8_t)(1u << running);
-    bool shared = (word->touched_by & (word->touched_by - 1)) != 0;
+    word->accessed_by |= (uint8_t)(1u << running);
+    bool shared = (word->accessed_by & (word->accessed_by - 1)) != 0;
     if (shared && (before & (before - 1)) == 0) {
         words_grew = true;
-        prefix = choice_count; /* what was prescribed counts other points than there are now */
+        prefix = choice_count; /* the prescribed choices no longer match the points */
     }
     return shared;
 }
@@ -123,11 +123,11 @@ void explore_fail(const char *text, const char *file, int line)
     failed = true;
 }
 
-/* Leaves the execution; whoever has not finished is dropped. */
+/* Ends the execution. CPUs that have not finished are dropped. */
 static _Noreturn void leave_execution(void)
 {
     cpus[running].state = linux_cpu;
-    running = NOBODY;
+    running = NO_CPU;
     setcontext(&scheduler_context);
     abort();
 }
@@ -136,10 +136,10 @@ static void on_panic(const char *report)
 {
     snprintf(stop_report, sizeof stop_report, "%s", report);
     stopped = true;
-    if (running != NOBODY)
+    if (running != NO_CPU)
         leave_execution();
     if (checking) {
-        explore_fail(report, "stopped in the check", 0);
+        explore_fail(report, "stop in the check", 0);
         longjmp(check_left, 1);
     }
     fprintf(stderr, "%s: in the setup: %s\n", program->name, report);
@@ -156,7 +156,7 @@ static unsigned enabled_mask(void)
         unfinished |= (unsigned)!cpus[i].finished << i;
         enabled |= (unsigned)(!cpus[i].finished && !cpus[i].waiting) << i;
     }
-    return enabled != 0 ? enabled : unfinished; /* all wait: let them look again */
+    return enabled != 0 ? enabled : unfinished; /* all wait: let them check again */
 }
 
 static unsigned lowest(unsigned mask)
@@ -169,12 +169,13 @@ static unsigned choose_exhaustively(unsigned enabled, unsigned current)
     struct choice *choice = &choices[choice_count];
     bool deterministic = choice_count >= prefix || choice->enabled == enabled;
     if (choice_count == CHOICES_MAX || !deterministic) {
-        explore_fail(deterministic ? "too many choices" : "not deterministic", __FILE__, __LINE__);
+        explore_fail(deterministic ? "too many choices" : "execution is not deterministic",
+                     __FILE__, __LINE__);
         leave_execution();
     }
     if (choice_count++ >= prefix) {
-        bool goes_on = current != NOBODY && (enabled >> current & 1);
-        choice->chosen = (uint8_t)(goes_on ? current : lowest(enabled));
+        bool continues = current != NO_CPU && (enabled >> current & 1);
+        choice->chosen = (uint8_t)(continues ? current : lowest(enabled));
     }
     choice->enabled = (uint8_t)enabled;
     choice->current = (uint8_t)current;
@@ -184,8 +185,8 @@ static unsigned choose_exhaustively(unsigned enabled, unsigned current)
 static unsigned choose_randomly(unsigned enabled, unsigned current)
 {
     for (unsigned i = 0; i < sizeof changes / sizeof changes[0]; i++)
-        if (current != NOBODY && changes[i] == points)
-            cpus[current].priority = i; /* below all that CPUs begin with */
+        if (current != NO_CPU && changes[i] == points)
+            cpus[current].priority = i; /* below all initial priorities */
     unsigned best = lowest(enabled);
     for (unsigned i = 0; i < program->cpus; i++)
         if ((enabled >> i & 1) && cpus[i].priority > cpus[best].priority)
@@ -195,19 +196,19 @@ static unsigned choose_randomly(unsigned enabled, unsigned current)
 
 static unsigned choose_as_replayed(unsigned enabled, unsigned current)
 {
-    if (current != NOBODY && (enabled >> current & 1) && replayed > 0 &&
+    if (current != NO_CPU && (enabled >> current & 1) && replayed > 0 &&
         cpus[current].operations < turns[replayed - 1].operations)
         return current;
     if (replayed < turn_count && (enabled >> turns[replayed].cpu & 1))
         return turns[replayed++].cpu;
-    return current != NOBODY && (enabled >> current & 1) ? current : lowest(enabled);
+    return current != NO_CPU && (enabled >> current & 1) ? current : lowest(enabled);
 }
 
 static unsigned choose(unsigned enabled, unsigned current)
 {
-    if (way == REPLAY)
+    if (mode == REPLAY)
         return choose_as_replayed(enabled, current);
-    if (way == RANDOM)
+    if (mode == RANDOM)
         return choose_randomly(enabled, current);
     if ((enabled & (enabled - 1)) == 0)
         return lowest(enabled);
@@ -218,14 +219,14 @@ static unsigned choose(unsigned enabled, unsigned current)
 
 static void note_turn(unsigned cpu)
 {
-    if (way != REPLAY && turn_count < SWITCHES_MAX)
+    if (mode != REPLAY && turn_count < SWITCHES_MAX)
         turns[turn_count++] = (struct turn){.cpu = cpu};
     cpus[cpu].operations = 0;
 }
 
 static void close_turn(unsigned cpu)
 {
-    if (way != REPLAY && turn_count > 0)
+    if (mode != REPLAY && turn_count > 0)
         turns[turn_count - 1].operations = cpus[cpu].operations;
 }
 
@@ -241,7 +242,7 @@ static void switch_to(unsigned next)
     swapcontext(&from->context, &to->context);
 }
 
-/* The CPU that runs may have changed something: whoever waits may look again. */
+/* The running CPU may have changed something, so waiting CPUs may check again. */
 static void wake_others(void)
 {
     for (unsigned i = 0; i < program->cpus; i++)
@@ -251,11 +252,11 @@ static void wake_others(void)
 
 void schedule_point(const volatile void *word, bool writes)
 {
-    if (running == NOBODY)
+    if (running == NO_CPU)
         return;
     points++;
     bool shared = is_shared(word);
-    if (shared || way != EXHAUSTIVE) {
+    if (shared || mode != EXHAUSTIVE) {
         unsigned next = choose(enabled_mask(), running);
         if (next != running)
             switch_to(next);
@@ -267,14 +268,14 @@ void schedule_point(const volatile void *word, bool writes)
 
 static void pause(void)
 {
-    if (running == NOBODY)
+    if (running == NO_CPU)
         return;
     if (++pauses > PAUSES_MAX) {
-        explore_fail("everyone waits, and nothing changes", __FILE__, __LINE__);
+        explore_fail("all CPUs wait and nothing changes", __FILE__, __LINE__);
         leave_execution();
     }
     cpus[running].waiting = true;
-    if (way == RANDOM && cpus[running].priority >= sizeof changes / sizeof changes[0])
+    if (mode == RANDOM && cpus[running].priority >= sizeof changes / sizeof changes[0])
         cpus[running].priority -= 1 + (unsigned)random_below(&random_source, 2);
     unsigned next = choose(enabled_mask(), running);
     cpus[next].waiting = false;
@@ -328,10 +329,10 @@ static void run_cpus(void)
     volatile bool begun = false;
     getcontext(&scheduler_context);
     if (begun)
-        return; /* leave_execution() came back here */
+        return; /* leave_execution() continues here */
     begun = true;
-    running = 0; /* somebody must; the first choice may be another */
-    unsigned first = choose(enabled_mask(), NOBODY);
+    running = 0; /* valid for choose(), which may choose another CPU */
+    unsigned first = choose(enabled_mask(), NO_CPU);
     running = first;
     linux_cpu = cpus[first].state;
     note_turn(first);
@@ -341,11 +342,11 @@ static void run_cpus(void)
 static void judge_stop(void)
 {
     if (program->stop == NULL && stopped)
-        explore_fail(stop_report, "stopped", 0);
+        explore_fail(stop_report, "unexpected stop", 0);
     else if (program->stop != NULL && !stopped)
-        explore_fail("no stop, though one was expected", __FILE__, __LINE__);
+        explore_fail("an expected stop is missing", __FILE__, __LINE__);
     else if (program->stop != NULL && strstr(stop_report, program->stop) == NULL)
-        explore_fail(stop_report, "stopped otherwise than expected", 0);
+        explore_fail(stop_report, "a stop with another report", 0);
 }
 
 static void check(void)
@@ -360,7 +361,7 @@ static void execute(void)
 {
     choice_count = 0;
     points = pauses = 0;
-    if (way != REPLAY)
+    if (mode != REPLAY)
         turn_count = 0;
     replayed = 0;
     failed = stopped = false;
@@ -393,10 +394,10 @@ static void print_failure(void)
     printf("\n");
 }
 
-static void begin(const struct explore_program *chosen, enum way chosen_way)
+static void begin(const struct explore_program *chosen, enum mode chosen_mode)
 {
     program = chosen;
-    way = chosen_way;
+    mode = chosen_mode;
     host_on_panic(on_panic);
     host_on_pause(pause);
 }
@@ -415,22 +416,23 @@ static struct explore_result conclude(struct explore_result result)
 
 static bool is_preemption(const struct choice *choice, unsigned chosen)
 {
-    return choice->current != NOBODY && (choice->enabled >> choice->current & 1) &&
+    return choice->current != NO_CPU && (choice->enabled >> choice->current & 1) &&
            chosen != choice->current;
 }
 
-/* The alternatives of a choice in order: who was running, then the others from CPU 0 up. */
+/* The next alternative of a choice. The order: the CPU that was running, then the others by number.
+ */
 static unsigned next_alternative(const struct choice *choice)
 {
-    bool had_current = choice->current != NOBODY && (choice->enabled >> choice->current & 1);
+    bool had_current = choice->current != NO_CPU && (choice->enabled >> choice->current & 1);
     unsigned from = had_current && choice->chosen == choice->current ? 0 : choice->chosen + 1u;
     for (unsigned cpu = from; cpu < EXPLORE_CPUS_MAX; cpu++)
         if ((choice->enabled >> cpu & 1) && !(had_current && cpu == choice->current))
             return cpu;
-    return NOBODY;
+    return NO_CPU;
 }
 
-/* Prescribes the next execution in depth-first order; false: that was all. */
+/* Prescribes the next execution in depth-first order; false: there is none. */
 static bool backtrack(unsigned bound)
 {
     unsigned preemptions = 0;
@@ -440,7 +442,7 @@ static bool backtrack(unsigned bound)
         struct choice *last = &choices[choice_count - 1];
         preemptions -= is_preemption(last, last->chosen);
         unsigned next = next_alternative(last);
-        if (next != NOBODY && preemptions + is_preemption(last, next) <= bound) {
+        if (next != NO_CPU && preemptions + is_preemption(last, next) <= bound) {
             last->chosen = (uint8_t)next;
             prefix = choice_count;
             return true;
@@ -464,7 +466,7 @@ struct explore_result explore_exhaustively(const struct explore_program *chosen,
         result.points = points > result.points ? points : result.points;
         result.cut = result.executions >= executions_max;
         if (words_grew)
-            prefix = choice_count = 0; /* there are more points now: from the start */
+            prefix = choice_count = 0; /* there are more choices now: start again */
     } while (!failed && !result.cut && (words_grew || backtrack(bound)));
     return conclude(result);
 }
@@ -492,7 +494,7 @@ struct explore_result explore_randomly(const struct explore_program *chosen,
     return conclude(result);
 }
 
-/* ---- as replayed ---- */
+/* ---- replay ---- */
 
 struct explore_result explore_replay(const struct explore_program *chosen, const char *schedule)
 {

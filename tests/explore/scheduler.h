@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of a small program: a deterministic scheduler under lib/atomic.h.
+ * Explores the interleavings of a small program: a deterministic scheduler below lib/atomic.h.
  *
- * In this build each atomic operation first calls schedule_point(), and atomics are the only way in
- * which CPUs meet (locks are made of them). CPUs are coroutines of one thread, so between two
- * points nothing else runs, and an execution is fully described by who goes on at each point.
+ * In this build each atomic operation first calls schedule_point(). CPUs share data only through
+ * atomic operations, and through locks, which are made of them. The CPUs are coroutines of one
+ * thread, so nothing else runs between two points. The CPU that continues at each point determines
+ * the execution.
  *
- * Three ways to choose:
+ * There are three modes:
  *
- *   exhaustive   depth first over all choices, with at most `bound` preemptions: a CPU that could
- *                go on is made to wait. Most bugs need two at most (CHESS: Musuvathi et al., OSDI
- *                2008). Points at words that only one CPU ever touches are no choices: moving a
- *                switch across them changes nothing. Which words those are is learnt on the way,
- * and what was explored with too few is explored again. random       seeded priorities with a few
- * random changes (PCT: Burckhardt et al., ASPLOS 2010): for what is too long for the first. replay
- * a schedule that was printed: "0:17 1:5 0:-" lets CPU 0 do 17 atomic operations, then CPU 1 do 5,
- * then CPU 0 to its end.
+ *   exhaustive   Depth first over all choices, with at most `bound` preemptions. At a preemption
+ *                a CPU that could continue must wait. Most bugs need at most two (CHESS:
+ *                Musuvathi et al., OSDI 2008). Points at words that only one CPU accesses are no
+ *                choices: a switch there changes nothing. The set of shared words is learnt during
+ *                the search, which starts again when it grows.
+ *   random       Seeded priorities with a few random changes (PCT: Burckhardt et al., ASPLOS
+ *                2010), for programs that are too long for the exhaustive mode.
+ *   replay       A printed schedule: "0:17 1:5 0:-" means 17 atomic operations of CPU 0, then 5
+ *                of CPU 1, then CPU 0 until its end.
  *
- * A CPU that waits (quarry_port_pause()) lets the others go on, which is no preemption. When
- * all wait and nothing changes, that is a failure, like a stop that was not expected, a stop that
- * was expected and did not come, or a check that fails.
+ * A CPU that waits (quarry_port_pause()) lets the others continue. This is not a preemption. It is
+ * a failure if all CPUs wait and nothing changes, if a stop is unexpected, if an expected stop is
+ * missing, or if a check fails.
  *
- * What is explored are sequentially consistent executions; see docs/testing.md.
+ * All explored executions are sequentially consistent; see docs/testing.md.
  */
 #ifndef TESTS_EXPLORE_SCHEDULER_H
 #define TESTS_EXPLORE_SCHEDULER_H
@@ -31,31 +33,31 @@
 
 #define EXPLORE_CPUS_MAX 3u
 
-/* All functions run as on a machine; `setup` and `check` alone, before and after the CPUs. */
+/* `setup` and `check` run alone, before and after the CPUs. */
 struct explore_program {
     const char *name;
     unsigned cpus; /* 2 or 3 */
     void (*setup)(void);
     void (*cpu[EXPLORE_CPUS_MAX])(void);
     void (*check)(void);
-    const char *stop; /* every execution must stop with this in its report; NULL: none may stop */
+    const char *stop; /* each execution must stop with this text in its report; NULL: none may */
 };
 
 struct explore_result {
     bool failed;
-    bool cut; /* the exhaustive search met its limit of executions */
+    bool cut; /* the exhaustive search reached its limit of executions */
     unsigned long executions;
     unsigned long points; /* of the longest execution */
 };
 
-/* Prints what failed, and the schedule that replays it. */
+/* Each prints a failure and the schedule that replays it. */
 struct explore_result explore_exhaustively(const struct explore_program *program, unsigned bound,
                                            unsigned long executions_max);
 struct explore_result explore_randomly(const struct explore_program *program,
                                        unsigned long executions);
 struct explore_result explore_replay(const struct explore_program *program, const char *schedule);
 
-/* Notes a failure of the execution that runs. */
+/* Records a failure of the current execution. */
 void explore_fail(const char *text, const char *file, int line);
 
 #define EXPLORE_CHECK(condition)                                                                   \
@@ -74,7 +76,7 @@ extern const struct explore_programs explore_frame_programs;
 extern const struct explore_programs explore_object_programs;
 extern const struct explore_programs explore_cpu_programs;
 
-/* ---- for setups: runs `work` as another CPU would, at once ---- */
+/* ---- for setups: runs `work` at once, as this CPU ---- */
 void explore_as_cpu(unsigned cpu, void (*work)(void));
 
 #endif

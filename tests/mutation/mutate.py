@@ -1,19 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Small changes to mm/, one at a time: do the tests see each?
+"""Mutation testing: makes small changes to mm/, one at a time, and checks that a test fails.
 
     mutate.py --flags FLAGS [--count 1000] [--seed 1] [--jobs 2] [--only TEXT] [--again FILE] [--list]
 
-A mutant is one change at one place: an operator, a constant, a condition turned round, a dropped
-statement, another return value, a weaker memory order. A sample of all that are possible, drawn
-with the seed, is built and tested, each in several flavours of the build (FLAVOURS), until one
-flavour's tests fail, stop or take too long: killed. A mutant whose object code is that of the
-original in every flavour is no change at all and is drawn anew. With --again only the survivors
-that an earlier run printed into FILE are tried.
+A mutant is one change at one place: another operator, another constant, a negated condition, a removed
+statement, another return value, a weaker memory order. A random sample of all mutants is built and
+tested in several variants of the build (FLAVOURS). A mutant is killed if the tests of one variant fail,
+stop or take too long. A mutant with the same object code as the original in every variant does not
+count. With --again, only the survivors that an earlier run printed into FILE are tested.
 
-Survivors are compared with survivors.txt: those that stand there, each with the reason why no
-test can tell, are "explained". The score is killed / (tried - explained): what is equivalent to the
-original cannot be killed. Exit status 1 when a survivor is not explained, or the score is under 95%.
+Survivors are compared with survivors.txt, which lists mutants that no test can detect, with reasons.
+These are "explained". The score is killed / (tested - explained). The exit status is 1 if a survivor is
+not explained or the score is below 95%.
 """
 
 import argparse
@@ -50,10 +49,10 @@ HOST = CORE + sources("arch/linux/*.c", "tests/framework/test.c", "tests/framewo
                       without=("tests/fuzz/fuzz_main.c",))
 EXPLORE = CORE + sources("arch/linux/*.c", "tests/explore/*.c")
 RUN = (["first"], 15)
-WALL_SECONDS = 300  # for what waits and uses no time
+WALL_SECONDS = 300  # for a mutant that waits without using CPU time
 
-# In this order: the cheapest first. Each command is (arguments, seconds of CPU time until it is
-# killed): a limit that other work on the machine does not bring nearer.
+# The cheapest first. Each command is (arguments, limit in seconds of CPU time). CPU time, because other
+# load on the machine must not make a test fail.
 FLAVOURS = [
     Flavour("host", ["-O1"], HOST, [RUN]),
     Flavour("harden2", ["-O1", "-DQUARRY_HARDEN=2"], HOST, [RUN]),
@@ -63,13 +62,13 @@ FLAVOURS = [
             [(["bound=2", "executions=100", "random=10"], 30)]),
     Flavour("explore1", ["-O1", "-DQUARRY_EXPLORE=1", "-DQUARRY_HARDEN=1",
                          "-UQUARRY_DRAIN_WAIT_ROUNDS", "-DQUARRY_DRAIN_WAIT_ROUNDS=3"], EXPLORE,
-            [(["T=freed by two", "bound=2", "executions=100", "random=10"], 30)]),
+            [(["T=free the same", "bound=2", "executions=100", "random=10"], 30)]),
     Flavour("asan", ["-O1", "-DQUARRY_HARDEN=2", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"], HOST,
             [(["first"], 60)]),
     Flavour("tsan", ["-O1", "-fsanitize=thread"], HOST, [(["first", "stress"], 60)]),
 ]
 
-# ---- where and what ----
+# ---- the mutations ----
 
 SWAPS = [
     (re.compile(r"(?<![<>=!\-&|+*/%^])<(?![<=])"), ["<=", ">="]),
@@ -114,7 +113,7 @@ TEXT = re.compile(r'"(?:\\.|[^"\\])*"')
 
 
 def code_lines(path):
-    """(number, line, line with its comments and texts blanked) inside functions."""
+    """(number, line, line with blanked comments and strings) for lines inside functions."""
     comment = False
     depth = 0
     for number, line in enumerate(path.read_text().splitlines()):
@@ -156,7 +155,7 @@ def changes(line, code):
     condition = CONDITION.match(code)
     if condition:
         start, end = condition.span(2)
-        yield "condition turned round", line[:start] + "!(" + line[start:end] + ")" + line[end:]
+        yield "condition negated", line[:start] + "!(" + line[start:end] + ")" + line[end:]
     returned = RETURN.match(code)
     if returned and returned.group(2) not in ("true", "false", "0", "NULL"):
         start, end = returned.span(2)
@@ -194,7 +193,7 @@ def object_of(flavour, source):
 
 
 def build_originals(common, flavours, jobs):
-    """Every source in every flavour, and which sources include which header."""
+    """Builds every source in every flavour; returns the sources that include each header."""
     work = []
     for flavour in flavours:
         (BUILD / flavour.name).mkdir(parents=True, exist_ok=True)
@@ -225,25 +224,25 @@ def link(flavour, replaced, output):
 
 
 class NoBuild(Exception):
-    """The change is not C."""
+    """The mutant does not compile."""
 
 
 def build_mutant(common, flavour, mutant, tree, includers):
-    """The objects that the change makes different, by source."""
+    """Builds the sources that include the changed file; returns the objects by source."""
     touched = [s for s in flavour.sources if s == mutant.path or s in includers[mutant.path]]
     replaced = {}
     for source in touched:
         output = tree / (flavour.name + "-" + source.replace("/", "-") + ".o")
         inputs = ["-I" + str(tree)] + common + flavour.flags
         path = str(tree / source) if source == mutant.path else source
-        # The same name in both, so that equal code gives equal objects, byte by byte.
+        # The same file name in both builds, so that equal code gives equal objects.
         if not compile_one(inputs + [f"-ffile-prefix-map={tree}/="], path, output):
             raise NoBuild
         replaced[source] = output
     return replaced
 
 
-# ---- trying ----
+# ---- testing ----
 
 def is_killed(flavour, program):
     for arguments, seconds in flavour.commands:
@@ -259,7 +258,7 @@ def is_killed(flavour, program):
 
 
 def make_tree(mutant):
-    """A folder whose one file shadows the original."""
+    """A folder with the changed file, which precedes the original in the include path."""
     tree = pathlib.Path(tempfile.mkdtemp(prefix="mutant-", dir=BUILD))
     lines = pathlib.Path(mutant.path).read_text().splitlines()
     lines[mutant.number] = mutant.new
@@ -270,15 +269,15 @@ def make_tree(mutant):
 
 
 def try_mutant(common, flavours, mutant, includers):
-    """"killed BY", "survived", "same" (no change at all) or "no build"."""
+    """"killed by FLAVOUR", "survived", "same" (same object code) or "no build"."""
     tree = make_tree(mutant)
     try:
         differs = False
         for flavour in flavours:
             if flavour.name == "tsan" and mutant.kind != "weaker order":
-                continue # slow, and it sees little that the others do not
+                continue  # slow, and useful only for memory orders
             if flavour.name == "asan" and not differs:
-                continue # its objects name columns of the source, so they always differ
+                continue  # its objects contain source columns, so they always differ
             replaced = build_mutant(common, flavour, mutant, tree, includers)
             if all(new.read_bytes() == object_of(flavour, source).read_bytes()
                    for source, new in replaced.items()):
@@ -338,7 +337,7 @@ def main():
         text = pathlib.Path(options.again).read_text()
         wanted = {line.partition(SURVIVOR)[2] for line in text.splitlines() if SURVIVOR in line}
         mutants = [mutant for mutant in mutants if describe(mutant) in wanted]
-    print(f"# {len(mutants)} changes are possible; {options.count} are tried", flush=True)
+    print(f"# {len(mutants)} possible mutants; {options.count} are tested", flush=True)
     if options.list:
         for mutant in mutants[:options.count]:
             print(describe(mutant))
@@ -372,7 +371,7 @@ def main():
                         print(f"survived: {mutant.path}:{mutant.number + 1}: {mutant.kind}\n"
                               f"  - {mutant.old.strip()}\n  + {mutant.new.strip()}", flush=True)
                 if tried() % 100 == 0 and verdict != "same":
-                    print(f"# {tried()} tried, {tally['killed']} killed", flush=True)
+                    print(f"# {tried()} tested, {tally['killed']} killed", flush=True)
 
     threads = [threading.Thread(target=worker) for _ in range(options.jobs)]
     for thread in threads:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# check.sh LIBRARY FAMILY: the hosted library under a test of its promises, and under programs that
-# must say with it what they say without. Ends with "N passed, N failed, N skipped".
+# check.sh LIBRARY FAMILY: tests the hosted library with the program FAMILY, and with programs whose
+# output must be the same with the library as without. Ends with "N passed, N failed, N skipped".
 set -u
 
 library=$(realpath "$1")
@@ -12,7 +12,7 @@ passed=0
 failed=0
 skipped=0
 
-# same NAME COMMAND...: the same output and status with the library as without.
+# same NAME COMMAND...: the output and the status must be the same with and without the library.
 same() {
     name=$1
     shift
@@ -36,7 +36,7 @@ same() {
     rm -f "$folder.plain" "$folder.quarry"
 }
 
-# counted COMMAND...: what one program counts at its end, with the library.
+# counted COMMAND...: runs a program with the library and adds the counts that it prints at its end.
 counted() {
     counted=$(LD_PRELOAD=$library timeout 300 "$@" | tee /dev/stderr | tail -1) 2>"$folder/family"
     cat "$folder/family"
@@ -47,7 +47,7 @@ counted() {
 }
 
 counted "$family"
-echo "# where Linux restarts no sequences:"
+echo "# without restartable sequences:"
 counted env GLIBC_TUNABLES=glibc.pthread.rseq=0 "$family"
 
 cat >"$folder/program.py" <<'EOF'
@@ -80,12 +80,12 @@ same "python3 runs other programs" python3 -c \
     'import subprocess; print([subprocess.run(["echo", str(i)], capture_output=True).stdout for i in range(20)])'
 same "gcc compiles" gcc -O2 -S -o - program.c
 same "clang compiles" clang -O2 -S -o - program.c
-same "gdb starts its python" gdb -batch -ex 'python print(sum(range(1000)))'
+same "gdb runs python" gdb -batch -ex 'python print(sum(range(1000)))'
 same "perl splits and joins" perl -e \
     'my %h; $h{$_ % 977} .= "x$_," for 1 .. 200000; print length join "|", map { $h{$_} } sort keys %h'
 same "sort with threads" sh -c \
     'seq 300000 | awk "{print \$1 * 7919 % 300007}" | sort --parallel=4 -S 2M | cksum'
-same "git makes a history" sh -c \
+same "git commits" sh -c \
     'rm -rf history; git init -q history; cd history; seq 5000 > f; git add f;
      git -c user.name=n -c user.email=e commit -qm m --date 2000-01-01T00:00:00Z; git gc -q; git fsck'
 same "sqlite3 in memory" sqlite3 :memory: \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program for the hosted library to run under: what the malloc family promises to programs,
- * threads that come and go, forks in the middle of it. Ends with a count, like every test here.
+ * A test program for the hosted library: the malloc family, threads that start and end, forks
+ * during allocations. Ends with a count.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -43,7 +43,7 @@ static void run(const char *name, void (*test)(void))
     fflush(stdout);
 }
 
-/* The compiler knows malloc() too well to let these calls stand as they are. */
+/* Through volatile pointers, because the compiler may optimise calls of malloc(). */
 static void *(*volatile call_memalign)(size_t, size_t) = memalign;
 static void *(*volatile call_aligned_alloc)(size_t, size_t) = aligned_alloc;
 static void *(*volatile call_malloc)(size_t) = malloc;
@@ -51,7 +51,7 @@ static void *(*volatile call_calloc)(size_t, size_t) = calloc;
 static void *(*volatile call_realloc)(void *, size_t) = realloc;
 static void (*volatile call_free)(void *) = free;
 
-/* ---- who serves ---- */
+/* ---- the library ---- */
 
 static void is_loaded(void)
 {
@@ -88,7 +88,7 @@ static void sizes_and_alignment(void)
     }
     void *page = valloc(5);
     void *pages = pvalloc(4097);
-    void *odd = call_memalign(48, 100); /* no power of two: the next one */
+    void *odd = call_memalign(48, 100); /* not a power of two: rounded up to 64 */
     EXPECT((uintptr_t)page % 4096 == 0 && (uintptr_t)pages % 4096 == 0);
     EXPECT(malloc_usable_size(pages) >= 8192 && (uintptr_t)odd % 64 == 0);
     call_free(page);
@@ -96,7 +96,7 @@ static void sizes_and_alignment(void)
     call_free(odd);
 }
 
-/* ---- what goes wrong ---- */
+/* ---- errors ---- */
 
 static void errors(void)
 {
@@ -121,7 +121,7 @@ static void errors(void)
     errno = 7;
     call_free(call_malloc(3000000));
     EXPECT(errno == 7);
-    /* From before the library was there, say. */
+    /* A foreign pointer, as from before the library was loaded. */
     void *foreign = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     call_free((char *)foreign + 64);
     EXPECT(malloc_usable_size((char *)foreign + 64) == 0);
@@ -139,7 +139,7 @@ static void resizing(void)
             return;
         for (size_t i = 0; i < old; i++)
             if (object[i] != (unsigned char)i) {
-                EXPECT(!"the content has moved along");
+                EXPECT(!"realloc() keeps the content");
                 break;
             }
         for (size_t i = old; i < bytes; i++)
@@ -181,12 +181,12 @@ static void *churner(void *seed)
 
 static pthread_key_t late;
 
-/* Allocates when the thread is nearly gone, after whose cache has gone perhaps. */
+/* Allocates during the end of the thread, perhaps after its cache went offline. */
 static void free_late(void *object)
 {
     call_free(object);
     call_free(call_malloc(100));
-    pthread_setspecific(late, call_malloc(200)); /* and once more, as long as POSIX lets it */
+    pthread_setspecific(late, call_malloc(200)); /* repeats as often as POSIX allows */
 }
 
 static void *brief(void *seed)
@@ -196,7 +196,7 @@ static void *brief(void *seed)
     return NULL;
 }
 
-static void threads_come_and_go(void)
+static void threads_start_and_end(void)
 {
     EXPECT(pthread_key_create(&late, free_late) == 0);
     for (unsigned wave = 0; wave < 40; wave++) {
@@ -217,18 +217,18 @@ static void threads_exchange_objects(void)
         pthread_join(threads[i], NULL);
 }
 
-static pthread_barrier_t all_there;
+static pthread_barrier_t all_started;
 
 static void *waiter(void *seed)
 {
     void *object = call_malloc(64);
-    pthread_barrier_wait(&all_there);
+    pthread_barrier_wait(&all_started);
     churn((unsigned)(uintptr_t)seed, 200);
     call_free(object);
     return NULL;
 }
 
-/* More than have a cache each. */
+/* More threads than can have a cache of their own. */
 static void many_threads_at_once(void)
 {
     enum { COUNT = 300 };
@@ -236,14 +236,14 @@ static void many_threads_at_once(void)
     pthread_attr_t small;
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, 128 * 1024);
-    pthread_barrier_init(&all_there, NULL, COUNT);
+    pthread_barrier_init(&all_started, NULL, COUNT);
     for (uintptr_t i = 0; i < COUNT; i++)
         EXPECT(pthread_create(&threads[i], &small, waiter, (void *)i) == 0);
     for (unsigned i = 0; i < COUNT; i++)
         pthread_join(threads[i], NULL);
 }
 
-/* ---- preempted and signalled, all on one CPU: where threads share its cache, they restart ---- */
+/* ---- threads on one CPU, preempted and signalled: sharing threads restart their sequences ---- */
 
 enum { ON_ONE_CPU = 4, PASSES = 300000 };
 
@@ -252,7 +252,7 @@ static void ignore(int signal)
     (void)signal;
 }
 
-/* Objects of few classes, at once freed again: nearly all time is spent in pops and pushes. */
+/* Allocates and frees a few sizes, so that nearly all time is spent in pops and pushes. */
 static void *pass_on_one_cpu(void *seed)
 {
     unsigned char mark = (unsigned char)(1 + (uintptr_t)seed);
@@ -260,7 +260,7 @@ static void *pass_on_one_cpu(void *seed)
     for (unsigned i = 0; i < PASSES; i++) {
         unsigned char **slot = &held[i % 8];
         if (*slot != NULL && (**slot != mark || (*slot)[15] != mark))
-            abort(); /* another thread was given the same object */
+            abort(); /* another thread got the same object */
         call_free(*slot);
         *slot = call_malloc(16 + i % 3 * 16);
         memset(*slot, mark, 16);
@@ -292,14 +292,14 @@ static void preempted_on_one_cpu(void)
     sched_setaffinity(0, sizeof before, &before);
 }
 
-/* ---- forks, while other threads are at it ---- */
+/* ---- forks while other threads allocate ---- */
 
-static bool enough; /* atomic */
+static bool restless_end; /* atomic */
 
 static void *restless(void *seed)
 {
-    while (!__atomic_load_n(&enough, __ATOMIC_ACQUIRE))
-        for (unsigned i = 0; i < 200; i++) /* nothing that a cache would have: locks are held */
+    while (!__atomic_load_n(&restless_end, __ATOMIC_ACQUIRE))
+        for (unsigned i = 0; i < 200; i++) /* too large for a cache, so locks are held */
             call_free(call_malloc(1200000 + (size_t)(uintptr_t)seed * 100000));
     return NULL;
 }
@@ -315,7 +315,7 @@ static void child(void)
     _exit(0);
 }
 
-/* A child that waits for what nobody will ever release is killed, and has failed. */
+/* A child that waits for a lock that is never released is killed, which is a failure. */
 static int status_of(pid_t pid)
 {
     int status = -1;
@@ -341,7 +341,7 @@ static void forks(void)
             child();
         EXPECT(pid > 0 && status_of(pid) == 0);
     }
-    __atomic_store_n(&enough, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&restless_end, true, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
 }
@@ -353,7 +353,7 @@ static void free_inside_large(void)
     call_free((char *)call_malloc(3000000) + 4096);
 }
 
-static void ask_inside(void)
+static void usable_size_of_interior(void)
 {
     malloc_usable_size((char *)call_malloc(500) + 16);
 }
@@ -384,10 +384,11 @@ static void expect_abort(void (*misuse)(void), const char *report)
 static void misuse(void)
 {
     expect_abort(free_inside_large, "quarry: bad free: interior pointer\n  address  0x");
-    expect_abort(ask_inside, "quarry: bad usable size: interior pointer\n  address  0x");
+    expect_abort(usable_size_of_interior,
+                 "quarry: bad usable size: interior pointer\n  address  0x");
 }
 
-/* What the first gives back is not there for the second. */
+/* The first call returns memory to Linux; the second finds none. */
 static void trim(void)
 {
     call_free(call_malloc(1200000));
@@ -395,7 +396,7 @@ static void trim(void)
     EXPECT(malloc_trim(0) == 0);
 }
 
-/* Each slot's last object would keep a whole arena. */
+/* Otherwise each of these objects would keep an arena. */
 static void free_exchanged(void)
 {
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -416,9 +417,9 @@ static size_t resident_bytes(void)
 
 enum { PEAK = 40000, PEAK_BYTES = 2000 };
 
-/* What a peak of small objects took, and what one huge object took, Linux has back after a while
- * of other work. */
-static void memory_goes_back(void)
+/* The memory of a peak of small objects and of a huge object returns to Linux during later
+ * allocations. */
+static void memory_returns_to_linux(void)
 {
     static void *objects[PEAK];
     free_exchanged();
@@ -428,7 +429,7 @@ static void memory_goes_back(void)
     for (unsigned i = 0; i < PEAK; i++)
         memset(objects[i] = call_malloc(PEAK_BYTES), 1, PEAK_BYTES);
     size_t most = resident_bytes() - before;
-    EXPECT(most > (100 << 20)); /* what earlier tests have left may serve a part of it */
+    EXPECT(most > (100 << 20)); /* free memory of earlier tests may be used again */
     call_free(huge);
     for (unsigned i = 0; i < PEAK; i++)
         call_free(objects[i]);
@@ -448,12 +449,12 @@ int main(void)
     run("errors", errors);
     run("resizing", resizing);
     run("threads exchange objects", threads_exchange_objects);
-    run("threads come and go", threads_come_and_go);
+    run("threads start and end", threads_start_and_end);
     run("many threads at once", many_threads_at_once);
     run("preempted on one CPU", preempted_on_one_cpu);
     run("forks", forks);
     run("misuse", misuse);
-    run("memory goes back", memory_goes_back);
+    run("memory returns to Linux", memory_returns_to_linux);
     run("trim", trim);
     printf("%u passed, %u failed\n", passed, failed);
     return failed != 0;

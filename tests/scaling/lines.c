@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Cache lines and who holds them; see lines.h. */
+/* A model of cache lines; see lines.h. */
 #include "tests/scaling/lines.h"
 
 #include <stdbool.h>
@@ -15,16 +15,16 @@
 #define LINE_BYTES 64u
 #define CPUS 64u
 #define STACK_BYTES ((uintptr_t)8 << 20)
-#define OTHER_LINES ((size_t)1 << 20) /* of the program's data: a table by address */
+#define OTHER_LINES ((size_t)1 << 20) /* hash table for the lines of the program's data */
 #define OTHER_LOCKS 4096u
 #define HOLDS_REMEMBERED 512u
-#define MOVE_TICKS 50u /* as many hits take as long as a line from another core, about */
+#define MOVE_TICKS 50u /* the approximate cost of a line from another core, in cache hits */
 
 struct counts counts;
 
-static uint64_t *window_holders; /* a set of CPUs for each line of the window */
-static uintptr_t window_start;
-static size_t window_lines;
+static uint64_t *memory_holders; /* a set of CPUs for each line of the heap's memory */
+static uintptr_t memory_start;
+static size_t memory_lines;
 static struct {
     uintptr_t line;
     uint64_t holders;
@@ -35,15 +35,15 @@ struct hold {
 };
 struct lock_history {
     const volatile void *lock;
-    size_t transactions;
+    size_t acquisitions;
     struct hold holds[HOLDS_REMEMBERED]; /* the latest, in a ring */
 };
 static struct lock_history histories[OTHER_LOCKS];
 static uint64_t clocks[CPUS];
-static unsigned playing;
+static unsigned current_cpu;
 static uintptr_t stack_top;
 
-static void give_up(const char *why)
+static void fail(const char *why)
 {
     fprintf(stderr, "scaling: %s\n", why);
     exit(1);
@@ -51,18 +51,18 @@ static void give_up(const char *why)
 
 void lines_begin(uintptr_t start, size_t bytes)
 {
-    window_start = start;
-    window_lines = bytes / LINE_BYTES;
-    window_holders = mmap(NULL, window_lines * sizeof *window_holders, PROT_READ | PROT_WRITE,
+    memory_start = start;
+    memory_lines = bytes / LINE_BYTES;
+    memory_holders = mmap(NULL, memory_lines * sizeof *memory_holders, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (window_holders == MAP_FAILED)
-        give_up("no address space for the lines");
+    if (memory_holders == MAP_FAILED)
+        fail("no address space for the lines");
     stack_top = (uintptr_t)__builtin_frame_address(0) + STACK_BYTES / 8;
 }
 
 void lines_be_cpu(unsigned cpu)
 {
-    playing = cpu;
+    current_cpu = cpu;
     linux_be_cpu(cpu);
 }
 
@@ -75,7 +75,7 @@ void lines_begin_round(void)
         clocks[cpu] = latest;
 }
 
-/* ---- who holds a line ---- */
+/* ---- the holders of a line ---- */
 
 static uint64_t *holders_elsewhere(uintptr_t line)
 {
@@ -86,30 +86,30 @@ static uint64_t *holders_elsewhere(uintptr_t line)
         if (others[place % OTHER_LINES].line == line)
             return &others[place % OTHER_LINES].holders;
     }
-    give_up("too many lines");
+    fail("too many lines");
     return NULL;
 }
 
 static uint64_t *holders_of(uintptr_t address)
 {
-    uintptr_t in_window = (address - window_start) / LINE_BYTES;
-    return in_window < window_lines ? &window_holders[in_window]
+    uintptr_t in_memory = (address - memory_start) / LINE_BYTES;
+    return in_memory < memory_lines ? &memory_holders[in_memory]
                                     : holders_elsewhere(address / LINE_BYTES);
 }
 
 static bool is_private(uintptr_t address)
 {
     return stack_top - address < STACK_BYTES ||
-           address - (uintptr_t)&linux_cpu < sizeof linux_cpu || window_holders == NULL;
+           address - (uintptr_t)&linux_cpu < sizeof linux_cpu || memory_holders == NULL;
 }
 
 static void access_line(uintptr_t address, bool writes)
 {
     uint64_t *holders = holders_of(address);
-    uint64_t self = (uint64_t)1 << playing;
+    uint64_t self = (uint64_t)1 << current_cpu;
     bool moves = writes ? (*holders & ~self) != 0 : *holders != 0 && !(*holders & self);
     counts.moves += moves;
-    clocks[playing] += moves ? MOVE_TICKS : 1;
+    clocks[current_cpu] += moves ? MOVE_TICKS : 1;
     *holders = writes ? self : *holders | self;
 }
 
@@ -122,7 +122,7 @@ static void access_bytes(const volatile void *at, size_t bytes, bool writes)
         access_line(line * LINE_BYTES, writes);
 }
 
-/* ---- locks: they, and nothing else, are single bytes that are exchanged ---- */
+/* ---- locks, which are the only bytes that are exchanged atomically ---- */
 
 static struct lock_history *history_of(const volatile void *lock)
 {
@@ -135,43 +135,44 @@ static struct lock_history *history_of(const volatile void *lock)
 
 static struct hold *latest_hold(struct lock_history *history)
 {
-    return &history->holds[(history->transactions - 1) % HOLDS_REMEMBERED];
+    return &history->holds[(history->acquisitions - 1) % HOLDS_REMEMBERED];
 }
 
-/* Whose hold of the lock this CPU's clock is in; NULL: nobody's. */
+/* Another CPU's hold of the lock at the time of this CPU's clock; NULL: none. */
 static const struct hold *held_now(const struct lock_history *history)
 {
-    uint64_t now = clocks[playing];
-    for (size_t i = 0; i < HOLDS_REMEMBERED && i < history->transactions; i++) {
+    uint64_t now = clocks[current_cpu];
+    for (size_t i = 0; i < HOLDS_REMEMBERED && i < history->acquisitions; i++) {
         const struct hold *hold = &history->holds[i];
-        if (hold->cpu != playing && hold->from <= now && now < hold->to)
+        if (hold->cpu != current_cpu && hold->from <= now && now < hold->to)
             return hold;
     }
     return NULL;
 }
 
-static void note_taking(const volatile void *lock)
+static void note_acquisition(const volatile void *lock)
 {
     struct lock_history *history = history_of(lock);
     const struct hold *held;
-    counts.transactions++;
-    counts.handovers += history->transactions > 0 && latest_hold(history)->cpu != playing;
+    counts.acquisitions++;
+    counts.handovers += history->acquisitions > 0 && latest_hold(history)->cpu != current_cpu;
     counts.contended += held_now(history) != NULL;
     while ((held = held_now(history)) != NULL)
-        clocks[playing] = held->to;
+        clocks[current_cpu] = held->to;
     history->lock = lock;
-    history->transactions++;
-    *latest_hold(history) = (struct hold){playing, clocks[playing], clocks[playing] + 1};
+    history->acquisitions++;
+    *latest_hold(history) =
+        (struct hold){current_cpu, clocks[current_cpu], clocks[current_cpu] + 1};
 }
 
 static void note_release(const volatile void *lock)
 {
     struct lock_history *history = history_of(lock);
     if (history->lock == lock)
-        latest_hold(history)->to = clocks[playing];
+        latest_hold(history)->to = clocks[current_cpu];
 }
 
-/* ---- what the compiler calls ---- */
+/* ---- functions that the instrumentation calls ---- */
 
 void __tsan_init(void);
 void __tsan_func_entry(void *caller);
@@ -245,7 +246,7 @@ PLAIN(16)
         access_bytes(at, sizeof *at, true);                                                        \
         counts.atomics++;                                                                          \
         if ((bits) == 8)                                                                           \
-            note_taking(at);                                                                       \
+            note_acquisition(at);                                                                  \
         return builtin(at, value, __ATOMIC_SEQ_CST);                                               \
     }
 

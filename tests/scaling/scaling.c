@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What CPUs cost each other, counted: locks, those of them that are waited for, atomic instructions
- * and cache lines that move, for a million operations on 1 to 64 CPUs, in steady state. The model
- * is in lines.h.
+ * Counts the communication between CPUs: lock acquisitions, contended ones, atomic instructions and
+ * moved cache lines, for a million operations on 1 to 64 CPUs in steady state. lines.h explains the
+ * model.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@
 #include "tests/scaling/lines.h"
 
 #define GIB ((uint64_t)1 << 30)
-#define WINDOW_BYTES (64 * GIB)
+#define MEMORY_BYTES (64 * GIB)
 #define CPUS_MAX 64u
 #define OPERATIONS 1000000u
 #define BATCH 100u
@@ -30,9 +30,9 @@ static unsigned cpus;
 static void *objects[CPUS_MAX][BATCH];
 static struct random random_state;
 
-/* ---- loads: each does `rounds` rounds of some operations, the CPUs in turn ---- */
+/* ---- loads: each does `operations` operations, on the CPUs in turn ---- */
 
-/* The CPU whose turn is the i-th; all begin a round of turns at the same time. */
+/* The CPU of the i-th turn. All CPUs start a round of turns at the same time. */
 static unsigned turn(unsigned i, unsigned of)
 {
     if (i % of == 0)
@@ -70,7 +70,7 @@ static void local_batches(unsigned operations)
     }
 }
 
-/* Each CPU frees what the one before it has allocated. */
+/* Each CPU frees the objects of the CPU before it. */
 static void producers_and_consumers(unsigned operations)
 {
     for (unsigned i = 0; i < operations / (2 * BATCH); i++) {
@@ -79,7 +79,7 @@ static void producers_and_consumers(unsigned operations)
     }
 }
 
-/* Half the CPUs only allocate, the other half only frees. */
+/* Half of the CPUs only allocate, the other half only free. */
 static void one_way(unsigned operations)
 {
     unsigned half = cpus > 1 ? cpus / 2 : 1;
@@ -89,7 +89,7 @@ static void one_way(unsigned operations)
     }
 }
 
-/* A common table: whoever comes takes out what another has put there, frees it, and puts in his. */
+/* A shared table: each CPU frees an object of a random slot, and puts a new object there. */
 static void random_remote(unsigned operations)
 {
     for (unsigned i = 0; i < operations / 2; i++) {
@@ -128,7 +128,7 @@ static void huge_frames(unsigned operations)
     frame_pairs(operations, QUARRY_ORDER_HUGE);
 }
 
-/* More single frames than are cached, so the allocator beneath is asked. */
+/* More single frames than a CPU caches, so the frame allocator is called. */
 static void frame_batches(unsigned operations)
 {
     static uint64_t batch[BATCH];
@@ -142,9 +142,9 @@ static void frame_batches(unsigned operations)
 }
 
 /*
- * Lines that may move for a million operations, at any number of CPUs: by the goal, one for 16
- * objects; and by what is known to be reached, beyond which the check fails. Half the operations
- * are frees. Where the goal is none, there are no locks either.
+ * Lines that may move in a million operations, at any number of CPUs. The goal is one line for 16
+ * objects; half of the operations are frees. `limit` is what was measured; above it the test fails.
+ * If the goal is 0, locks are not allowed either.
  */
 #define ONE_FOR_16 (OPERATIONS / 2 / 16)
 
@@ -159,7 +159,7 @@ static const struct load {
     {"local batches of 100", local_batches, NULL, 0, 0},
     {"freed by the next CPU", producers_and_consumers, NULL, ONE_FOR_16, ONE_FOR_16},
     {"one way, half to half", one_way, NULL, ONE_FOR_16, 140000},
-    {"random, from a common table", random_remote, empty_table, ONE_FOR_16, ONE_FOR_16},
+    {"random, from a shared table", random_remote, empty_table, ONE_FOR_16, ONE_FOR_16},
     {"frames of order 0", single_frames, NULL, 0, 0},
     {"the same, 100 at a time", frame_batches, NULL, 0, 0},
     {"frames of order 9", huge_frames, NULL, 0, 0},
@@ -167,13 +167,13 @@ static const struct load {
 
 /* ---- the machine ---- */
 
-static void begin_heap(uintptr_t window)
+static void begin_heap(uintptr_t direct_map)
 {
-    const struct quarry_memory_region memory = {GIB / 16, WINDOW_BYTES - GIB / 16,
+    const struct quarry_memory_region memory = {GIB / 16, MEMORY_BYTES - GIB / 16,
                                                 QUARRY_MEMORY_USABLE};
     const struct quarry_setup setup = {.regions = &memory,
                                        .region_count = 1,
-                                       .direct_map = window,
+                                       .direct_map = direct_map,
                                        .cpus = CPUS_MAX};
     for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++) {
         lines_be_cpu(cpu);
@@ -182,7 +182,7 @@ static void begin_heap(uintptr_t window)
     memset(objects, 0, sizeof objects);
     lines_be_cpu(0);
     if (quarry_init(&setup) != QUARRY_OK) {
-        fprintf(stderr, "scaling: no heap\n");
+        fprintf(stderr, "scaling: cannot initialise the heap\n");
         exit(1);
     }
     for (unsigned cpu = 0; cpu < cpus; cpu++) {
@@ -191,7 +191,7 @@ static void begin_heap(uintptr_t window)
     }
 }
 
-/* Until caches have grown to what the load wants. */
+/* Two runs first, in which the caches grow as far as the load needs. */
 static struct counts measure(const struct load *load)
 {
     load->run(OPERATIONS);
@@ -206,14 +206,14 @@ static struct counts measure(const struct load *load)
 
 int main(void)
 {
-    void *map = mmap(NULL, WINDOW_BYTES + GIB, PROT_READ | PROT_WRITE,
+    void *map = mmap(NULL, MEMORY_BYTES + GIB, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED) {
         perror("scaling: no address space");
         return 1;
     }
-    uintptr_t window = ((uintptr_t)map + GIB - 1) & ~(uintptr_t)(GIB - 1);
-    lines_begin(window, WINDOW_BYTES);
+    uintptr_t direct_map = ((uintptr_t)map + GIB - 1) & ~(uintptr_t)(GIB - 1);
+    lines_begin(direct_map, MEMORY_BYTES);
     printf("for a million operations      CPUs   locks  by another  contended  atomics   lines "
            "moved\n");
     unsigned passed = 0;
@@ -221,14 +221,14 @@ int main(void)
     for (unsigned i = 0; i < sizeof loads / sizeof loads[0]; i++) {
         for (cpus = 1; cpus <= CPUS_MAX; cpus *= 2) {
             random_state = random_seeded(1);
-            begin_heap(window);
+            begin_heap(direct_map);
             struct counts seen = measure(&loads[i]);
             bool good =
-                seen.moves <= loads[i].limit && (loads[i].goal > 0 || seen.transactions == 0);
+                seen.moves <= loads[i].limit && (loads[i].goal > 0 || seen.acquisitions == 0);
             printf("%-28s %5u %7lu %11lu %10lu %8lu %13lu%s\n", cpus == 1 ? loads[i].name : "",
-                   cpus, seen.transactions, seen.handovers, seen.contended, seen.atomics,
+                   cpus, seen.acquisitions, seen.handovers, seen.contended, seen.atomics,
                    seen.moves,
-                   !good                        ? "  more than is known"
+                   !good                        ? "  above the limit"
                    : seen.moves > loads[i].goal ? "  above the goal"
                                                 : "");
             passed += good;
