@@ -25,8 +25,8 @@ static bool is_filled(const void *object, size_t bytes, unsigned seed)
     return true;
 }
 
-/* Every size, with its neighbours alive: no two overlap, every alignment that is promised. */
-TEST(alloc_every_small_size)
+/* Many sizes, all live at the same time: no overlap, the documented alignment. */
+TEST(alloc_small_sizes)
 {
     test_heap_fresh();
     static void *objects[3000];
@@ -56,7 +56,7 @@ TEST(alloc_every_small_size)
     EXPECT(stats.small_live_objects == 0 && stats.large_live_objects == 0 && stats.arenas == 0);
 }
 
-TEST(alloc_zero_bytes_is_an_object_of_its_own)
+TEST(alloc_zero_bytes_gives_a_unique_object)
 {
     test_heap_fresh();
     void *one = quarry_alloc(0);
@@ -72,7 +72,7 @@ TEST(alloc_zero_bytes_is_an_object_of_its_own)
     quarry_free(large);
 }
 
-TEST(alloc_zeroed_clears_what_was_dirty)
+TEST(alloc_zeroed_clears_used_memory)
 {
     test_heap_fresh();
     for (size_t bytes = 1; bytes < 3 * MIB; bytes = bytes * 3 + 1) {
@@ -90,7 +90,7 @@ TEST(alloc_zeroed_clears_what_was_dirty)
     }
 }
 
-TEST(calloc_refuses_a_product_that_overflows)
+TEST(calloc_fails_on_overflow)
 {
     test_heap_fresh();
     EXPECT(quarry_calloc(SIZE_MAX / 2, 3) == NULL);
@@ -103,7 +103,7 @@ TEST(calloc_refuses_a_product_that_overflows)
     quarry_free(none);
 }
 
-TEST(aligned_to_every_power_of_two)
+TEST(alloc_aligned_to_every_power_of_two)
 {
     test_heap_fresh();
     for (size_t alignment = 1; alignment <= 16 * MIB; alignment *= 2) {
@@ -121,7 +121,7 @@ TEST(aligned_to_every_power_of_two)
     quarry_verify();
 }
 
-TEST(alloc_refuses_absurd_sizes)
+TEST(alloc_fails_for_huge_sizes)
 {
     test_heap_fresh();
     EXPECT(quarry_zeroed((size_t)1 << 60) == NULL && quarry_calloc(1, (size_t)1 << 60) == NULL);
@@ -132,7 +132,7 @@ TEST(alloc_refuses_absurd_sizes)
     quarry_verify();
 }
 
-/* One byte at each end is as good as all: the page tables or the window would not have the rest. */
+/* Writes one byte at each end, which is enough to find unmapped memory. */
 static bool can_alloc(size_t bytes)
 {
     unsigned char *object = quarry_alloc(bytes);
@@ -146,7 +146,7 @@ static bool can_alloc(size_t bytes)
     return true;
 }
 
-TEST(large_objects_up_to_the_largest_contiguous_range)
+TEST(alloc_large_up_to_the_largest_contiguous_range)
 {
     test_heap_fresh();
     size_t frames_before = quarry_frame_free_count();
@@ -167,13 +167,13 @@ TEST(large_objects_up_to_the_largest_contiguous_range)
 
 /* ---- realloc ---- */
 
-/* Another one in every round, or what memory held before would do as well. */
+/* Different in every round, so that old contents of the memory do not match. */
 static unsigned char pattern(size_t i, unsigned round)
 {
     return (unsigned char)((i >> 3) + round * 7);
 }
 
-TEST(realloc_keeps_contents_through_every_size)
+TEST(realloc_keeps_contents)
 {
     test_heap_fresh();
     struct random random = random_seeded(11);
@@ -216,7 +216,7 @@ TEST(realloc_grows_large_objects_in_place)
     quarry_verify();
 }
 
-TEST(realloc_of_null_and_to_nothing)
+TEST(realloc_of_null_and_to_zero_bytes)
 {
     test_heap_fresh();
     char *object = quarry_realloc(NULL, 50);
@@ -228,7 +228,7 @@ TEST(realloc_of_null_and_to_nothing)
 
 /* ---- batches ---- */
 
-TEST(batch_gives_and_takes_many)
+TEST(batch_alloc_and_free)
 {
     test_heap_fresh();
     static void *objects[1000];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every failure of every lower layer, one after the other: each public function runs with its 1st,
- * 2nd, 3rd ... request failing until it makes no more requests; after each failure the heap is
- * verified, the objects from before are intact, and nothing is lost.
+ * Every failure of the lower layers. Each public function runs repeatedly: its first request fails,
+ * then its second, and so on, until it makes no more requests. After each failure the heap is
+ * verified, older objects are intact, and no memory is lost.
  */
 #include <quarry/config.h>
 #include <quarry/frame.h>
@@ -17,17 +17,17 @@
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
 
-/* What an operation works on: made before the failures begin, freed after them. */
+/* The data of an operation: allocated before the failures, freed after them. */
 struct stage {
-    void *object; /* of the operation, or what became of it */
+    void *object; /* allocated or resized by the operation */
     size_t bytes;
     uint64_t frame;
 };
 
-/* An operation does its work; false: it was refused. Then everything is as before. */
+/* `run` returns false if it failed. Then everything must be as before. */
 struct operation {
     const char *name;
-    size_t bytes; /* of the object that exists before; 0: none */
+    size_t bytes; /* size of an object that exists before; 0: none */
     bool (*run)(struct stage *stage);
 };
 
@@ -93,7 +93,7 @@ static bool grow_beyond_arena(struct stage *stage)
     return resize_to(stage, 3 * MIB + 40 * KIB);
 }
 
-static bool shrink_inside_a_window(struct stage *stage)
+static bool shrink_inside_2_mib(struct stage *stage)
 {
     return resize_to(stage, 2 * MIB + 100 * KIB);
 }
@@ -107,9 +107,9 @@ static bool batch(struct stage *stage)
 {
     void *objects[40];
     (void)stage;
-    size_t given = quarry_alloc_batch(3000, 40, objects);
-    quarry_free_batch(given, objects);
-    return given == 40;
+    size_t allocated = quarry_alloc_batch(3000, 40, objects);
+    quarry_free_batch(allocated, objects);
+    return allocated == 40;
 }
 
 static bool cpu_off_and_on(struct stage *stage)
@@ -118,7 +118,7 @@ static bool cpu_off_and_on(struct stage *stage)
     unsigned cpu = quarry_port_cpu_number();
     quarry_cpu_offline();
     bool online = quarry_cpu_online(cpu) == QUARRY_OK;
-    void *object = quarry_alloc(64); /* with a cache or without */
+    void *object = quarry_alloc(64); /* works with and without a cache */
     quarry_free(object);
     return online && object != NULL;
 }
@@ -139,7 +139,7 @@ static bool frames_of_order_11(struct stage *stage)
     return stage->frame != 0;
 }
 
-static bool frames_odd(struct stage *stage)
+static bool frames_odd_count(struct stage *stage)
 {
     stage->frame = quarry_frame_alloc_range(1333, 8192, 0);
     if (stage->frame != 0)
@@ -158,13 +158,13 @@ static const struct operation operations[] = {
     {"grow within an arena", 100 * KIB, grow_within_arena},
     {"grow beyond an arena", 700 * KIB, grow_beyond_arena},
     {"grow small", 100, grow_within_arena},
-    {"shrink inside a window", 6 * MIB, shrink_inside_a_window},
+    {"shrink inside 2 MiB", 6 * MIB, shrink_inside_2_mib},
     {"shrink to small", 3 * MIB, shrink_to_small},
     {"batch", 0, batch},
     {"cpu off and on", 0, cpu_off_and_on},
     {"frame of order 8", 0, frame_of_order_8},
     {"frames of order 11", 0, frames_of_order_11},
-    {"frames, odd", 0, frames_odd},
+    {"frames, odd count", 0, frames_odd_count},
 };
 
 static bool has_pattern(const unsigned char *bytes, size_t count)
@@ -181,28 +181,29 @@ static void set_pattern(unsigned char *bytes, size_t count)
         bytes[i] = (unsigned char)(i * 3);
 }
 
-enum way { IN_A_ROW, EVERY, RANDOMLY };
+enum mode { IN_A_ROW, EVERY, RANDOMLY };
 
 /* Which requests fail; see fault.h. */
 struct plan {
-    enum way way;
+    enum mode mode;
     unsigned sites;
-    unsigned first; /* in a row: the first that fails; every n-th: n; randomly: one in so many */
+    unsigned
+        first; /* in a row: the first failing one; every n-th: n; randomly: one in this number */
     unsigned count; /* in a row: how many; randomly: the seed */
 };
 
 static void arm(const struct plan *plan)
 {
-    if (plan->way == IN_A_ROW)
+    if (plan->mode == IN_A_ROW)
         fault_arm(plan->sites, plan->first, plan->count);
-    else if (plan->way == EVERY)
+    else if (plan->mode == EVERY)
         fault_arm_every(plan->sites, plan->first);
     else
         fault_arm_randomly(plan->sites, plan->first, plan->count);
 }
 
-/* All is freed; verified, and as many frames free as before: a CPU that could not come online again
- * has given its stacks back. */
+/* All objects are freed. Verifies the heap and that no frames are lost. There are more free frames
+ * than before if this CPU could not go online again, because its magazines are freed then. */
 static bool nothing_is_lost(size_t frames_before)
 {
     if (quarry_port_cpu()->cache != NULL)
@@ -232,10 +233,10 @@ static unsigned run_failing(const struct operation *operation, const struct plan
     bool intact = stage.bytes == 0 || has_pattern(stage.object, stage.bytes);
     quarry_free(stage.object);
     bool nothing_lost = nothing_is_lost(frames_before);
-    bool may_fail = plan->way != IN_A_ROW || requests >= plan->first;
+    bool may_fail = plan->mode != IN_A_ROW || requests >= plan->first;
     if (!EXPECT(intact && nothing_lost && (done || may_fail)))
-        test_note("%s, way %u, sites %#x, %u %u, %u requests: intact %d, nothing lost %d",
-                  operation->name, plan->way, plan->sites, plan->first, plan->count, requests,
+        test_note("%s, mode %u, sites %#x, %u %u, %u requests: intact %d, nothing lost %d",
+                  operation->name, plan->mode, plan->sites, plan->first, plan->count, requests,
                   intact, nothing_lost);
     return requests;
 }
@@ -259,7 +260,7 @@ static bool skip_without_faults(void)
 
 #define OPERATIONS (sizeof operations / sizeof operations[0])
 
-TEST(faults_at_every_step_of_every_function)
+TEST(faults_at_every_request)
 {
     test_heap_fresh();
     if (skip_without_faults())
@@ -268,7 +269,7 @@ TEST(faults_at_every_step_of_every_function)
     for (unsigned i = 0; i < OPERATIONS; i++) {
         injected += fail_at_every_step(&operations[i], FAULT_ALL_SITES, 1);
         injected += fail_at_every_step(&operations[i], FAULT_ALL_SITES, 3);
-        /* From there on for good. */
+        /* All requests from there on. */
         injected += fail_at_every_step(&operations[i], FAULT_ALL_SITES, 1000000);
     }
     test_note("%u runs with injected failures", injected);
@@ -288,7 +289,7 @@ TEST(faults_by_site)
     test_note("%u runs with failures at one site", injected);
 }
 
-TEST(faults_every_nth_and_at_random)
+TEST(faults_at_every_nth_request_and_at_random)
 {
     test_heap_fresh();
     if (skip_without_faults())
@@ -302,7 +303,7 @@ TEST(faults_every_nth_and_at_random)
     }
 }
 
-/* ---- memory that is gone, from some moment of a mixed run on ---- */
+/* ---- memory is exhausted from some point of a mixed run on ---- */
 
 #define MIXED_OBJECTS 40u
 
@@ -316,7 +317,7 @@ static void check_object(const struct mixed *mixed, unsigned i)
     EXPECT(mixed->objects[i] == NULL || has_pattern(mixed->objects[i], mixed->bytes[i]));
 }
 
-/* The same steps each time: what differs is which requests are refused. */
+/* The same steps each time; only the failing requests differ. */
 static void run_mixed(struct mixed *mixed)
 {
     struct random random = random_seeded(4711);
@@ -358,7 +359,7 @@ static unsigned run_mixed_without_memory_from(unsigned first)
     return requests;
 }
 
-TEST(faults_no_memory_from_any_point_of_a_mixed_run)
+TEST(faults_exhausted_memory_from_any_request_on)
 {
     test_heap_fresh();
     if (skip_without_faults())
@@ -367,5 +368,5 @@ TEST(faults_no_memory_from_any_point_of_a_mixed_run)
     while (run_mixed_without_memory_from(first) >= first && first < 2000)
         first++;
     EXPECT(first > 20 && first < 2000);
-    test_note("memory ended at %u points of a mixed run", first - 1);
+    test_note("exhausted memory at %u points of a mixed run", first - 1);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sampled guard pages: what faults, what is found when the object is freed, and the report of each.
- */
+/* Sampled guard pages: faults, checks when an object is freed, and the reports. */
 #include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/guard.h>
@@ -11,7 +10,7 @@
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 
-/* Every allocation that misses its cache is guarded: on a CPU that is offline, all are. */
+/* Only cache misses are sampled. The CPU goes offline, so that every allocation misses. */
 static void start(unsigned every)
 {
     EXPECT(quarry_guard_start(every) == QUARRY_OK);
@@ -24,7 +23,7 @@ static void stop(void)
     EXPECT(quarry_cpu_online(0) == QUARRY_OK);
 }
 
-/* An object at the end of its page, or at its start. */
+/* A guarded object at the end of its page or at its start. */
 static unsigned char *guarded(size_t bytes, bool at_end)
 {
     for (;;) {
@@ -76,7 +75,7 @@ static void read_first_after_free(void *unused)
     touch(object);
 }
 
-static void read_behind(void *unused)
+static void read_after_end(void *unused)
 {
     (void)unused;
     start(1);
@@ -91,8 +90,8 @@ static void write_before(void *unused)
     object[-1] = 1;
 }
 
-/* Between the object's end and the page's there is no fault, but the free sees it. */
-static void write_into_the_gap(void *unused)
+/* A write between the object's end and the page's end does not fault. The free detects it. */
+static void write_gap_after(void *unused)
 {
     (void)unused;
     start(1);
@@ -101,7 +100,7 @@ static void write_into_the_gap(void *unused)
     quarry_free(object);
 }
 
-static void write_into_the_gap_before(void *unused)
+static void write_gap_before(void *unused)
 {
     (void)unused;
     start(1);
@@ -110,7 +109,7 @@ static void write_into_the_gap_before(void *unused)
     quarry_free(object);
 }
 
-static void write_to_the_last_byte(void *unused)
+static void write_last_byte_of_page(void *unused)
 {
     (void)unused;
     start(1);
@@ -179,26 +178,26 @@ static const struct program programs[] = {
     {read_first_after_free, "quarry: use after free: read of 0x\n"
                             "  place    0 bytes behind its start\n"
                             "  allocated by\n    0x\n  freed by\n    0x"},
-    {read_behind, "quarry: overflow: read of 0x\n"
-                  "  by       the instruction at 0x\n"
-                  ", 64 bytes, guarded, allocated\n"
-                  "  place    64 bytes behind its start\n"
-                  "  allocated by\n    0x"},
+    {read_after_end, "quarry: overflow: read of 0x\n"
+                     "  by       the instruction at 0x\n"
+                     ", 64 bytes, guarded, allocated\n"
+                     "  place    64 bytes behind its start\n"
+                     "  allocated by\n    0x"},
     {write_before, "quarry: underflow: write to 0x\n"
                    ", 64 bytes, guarded, allocated\n"
                    "  place    1 bytes before its start\n"
                    "  allocated by\n    0x"},
-    {write_into_the_gap, "quarry: overflow: bytes were written at 0x\n"
-                         ", 100 bytes, guarded, allocated\n"
-                         "  place    100 bytes behind its start\n"
-                         "  allocated by\n    0x\n"
-                         "  bytes    0x\n[01] ca ca"},
-    {write_into_the_gap_before, "quarry: underflow: bytes were written at 0x\n"
-                                "  place    3 bytes before its start\n"
-                                "[01] ca ca"},
-    {write_to_the_last_byte, "quarry: overflow: bytes were written at 0x\n"
-                             "  place    4095 bytes behind its start\n"
-                             "ca [01]"},
+    {write_gap_after, "quarry: overflow: bytes were written at 0x\n"
+                      ", 100 bytes, guarded, allocated\n"
+                      "  place    100 bytes behind its start\n"
+                      "  allocated by\n    0x\n"
+                      "  bytes    0x\n[01] ca ca"},
+    {write_gap_before, "quarry: underflow: bytes were written at 0x\n"
+                       "  place    3 bytes before its start\n"
+                       "[01] ca ca"},
+    {write_last_byte_of_page, "quarry: overflow: bytes were written at 0x\n"
+                              "  place    4095 bytes behind its start\n"
+                              "ca [01]"},
     {free_interior_of_freed, "quarry: bad free: no guarded object begins there\n"
                              ", 100 bytes, guarded, freed\n"},
     {free_twice, "quarry: bad free: double free\n"
@@ -213,14 +212,14 @@ static const struct program programs[] = {
     {resize_freed, "quarry: bad realloc: double free\n, 100 bytes, guarded, freed"},
 };
 
-TEST(guard_pages_catch_misuse_in_the_act)
+TEST(guard_pages_detect_misuse)
 {
     test_heap_fresh();
     for (unsigned i = 0; i < sizeof programs / sizeof programs[0]; i++)
         test_expect_stop(programs[i].run, NULL, programs[i].report);
 }
 
-TEST(guard_pages_serve_objects_like_any_other)
+TEST(guard_pages_objects_support_the_whole_api)
 {
     test_heap_fresh();
     start(1);
@@ -260,8 +259,9 @@ TEST(guard_pages_serve_objects_like_any_other)
     stop();
 }
 
-/* When all places are in use, allocations go on without; the place that was freed first is next. */
-TEST(guard_pages_are_used_in_turn)
+/* If all places are in use, allocations are not guarded. Places are reused in the order of frees.
+ */
+TEST(guard_pages_are_reused_in_order)
 {
     test_heap_fresh();
     start(1);
@@ -292,7 +292,7 @@ TEST(guard_pages_are_sampled)
         objects[i] = quarry_alloc(48);
         sampled += guard_pages_have(objects[i]);
     }
-    test_note("one in 1000 wanted: %u of 20000 were guarded", sampled);
+    test_note("%u of 20000 were guarded; expected: one in 1000", sampled);
     EXPECT(sampled >= 10 && sampled <= 40);
     quarry_guard_stop();
     void *after = quarry_alloc(48);
@@ -303,8 +303,8 @@ TEST(guard_pages_are_sampled)
     quarry_verify();
 }
 
-/* Pages and table are the heap's own, and nobody is guarded any more after the end. */
-TEST(guard_pages_take_what_they_use_and_can_be_stopped)
+/* The pages and the table are allocated frames. After the stop no object is guarded. */
+TEST(guard_pages_allocate_their_pages_and_can_be_stopped)
 {
     test_heap_fresh();
     size_t before = quarry_frame_free_count();
@@ -321,14 +321,14 @@ TEST(guard_pages_take_what_they_use_and_can_be_stopped)
     EXPECT(quarry_cpu_online(0) == QUARRY_OK);
 }
 
-TEST(guard_pages_want_a_port_and_memory)
+TEST(guard_pages_need_a_port_and_memory)
 {
     test_heap_fresh();
     EXPECT(quarry_guard_start(0) == QUARRY_BAD_SETUP);
     void *object = quarry_alloc(10);
     EXPECT(!guard_pages_have(object));
     quarry_free(object);
-    quarry_guard_fault(object, true, NULL); /* not a guarded one: returns */
+    quarry_guard_fault(object, true, NULL); /* returns, because the object is not guarded */
 
     struct quarry_setup setup;
     platform_setup(&setup);
@@ -341,12 +341,12 @@ TEST(guard_pages_want_a_port_and_memory)
     if (test_skip_large_machine())
         return;
     while (quarry_frame_alloc(6) != 0)
-        continue; /* no run of frames is left */
+        continue; /* until no run of frames is left */
     EXPECT(quarry_guard_start(1) == QUARRY_NO_MEMORY);
     test_heap_fresh();
 }
 
-/* All CPUs at once, each object with its pattern. */
+/* All CPUs at the same time; each object has its pattern. */
 static unsigned wrong; /* atomic */
 
 static void use_guarded(void *unused)
@@ -364,7 +364,7 @@ static void use_guarded(void *unused)
     }
 }
 
-static void come_and_use(void *unused)
+static void go_online_and_use(void *unused)
 {
     if (quarry_port_cpu_number() != 0)
         quarry_cpu_online(quarry_port_cpu_number());
@@ -373,12 +373,12 @@ static void come_and_use(void *unused)
     use_guarded(unused);
 }
 
-TEST(guard_pages_serve_all_cpus)
+TEST(guard_pages_on_all_cpus)
 {
     test_heap_fresh();
     EXPECT(quarry_guard_start(3) == QUARRY_OK);
     atomic_store_relaxed(&wrong, 0);
-    platform_run(platform_cpu_count(), come_and_use, NULL);
+    platform_run(platform_cpu_count(), go_online_and_use, NULL);
     struct quarry_stats stats;
     quarry_stats(&stats);
     EXPECT(atomic_load_relaxed(&wrong) == 0 && stats.guarded_live_objects == 0);
@@ -386,60 +386,60 @@ TEST(guard_pages_serve_all_cpus)
     test_heap_fresh();
 }
 
-/* ---- whose fault it was: the pages between two objects ---- */
+/* ---- faults in the pages between two objects ---- */
 
-static uintptr_t touched;
+static uintptr_t fault_address;
 
-static void fault_there(void *unused)
+static void report_fault(void *unused)
 {
     (void)unused;
-    quarry_guard_fault((void *)touched, false, NULL);
+    quarry_guard_fault((void *)fault_address, false, NULL);
 }
 
-/* Two neighbours live, at the pages 1 and 3, and no others. */
-static void fault_between_the_living(void *argument)
+/* Only two objects are live, in the neighbouring pages 1 and 3. */
+static void fault_between_live_objects(void *argument)
 {
     start(1);
     quarry_alloc(10);
     quarry_alloc(20);
-    touched = guard_page(2) + *(const unsigned *)argument;
-    fault_there(NULL);
+    fault_address = guard_page(2) + *(const unsigned *)argument;
+    report_fault(NULL);
 }
 
-static void fault_beside_the_freed(void *argument)
+static void fault_next_to_freed_object(void *argument)
 {
     start(1);
     void *first = quarry_alloc(10);
     quarry_alloc(20);
     quarry_free(first);
-    touched = guard_page(2) + *(const unsigned *)argument;
-    fault_there(NULL);
+    fault_address = guard_page(2) + *(const unsigned *)argument;
+    report_fault(NULL);
 }
 
-/* Every place was used once; the last of them is freed, and so are the others. */
-static void fault_behind_the_last(void *argument)
+/* Every place was used once, and all objects are freed. */
+static void fault_after_last_object(void *argument)
 {
     start(1);
     for (unsigned i = 0; i < QUARRY_GUARD_OBJECTS; i++)
         quarry_free(quarry_alloc(30));
-    touched = guard_page(2 * QUARRY_GUARD_OBJECTS) + *(const unsigned *)argument;
-    fault_there(NULL);
+    fault_address = guard_page(2 * QUARRY_GUARD_OBJECTS) + *(const unsigned *)argument;
+    report_fault(NULL);
 }
 
-static void fault_before_the_first(void *argument)
+static void fault_before_first_object(void *argument)
 {
     start(1);
     quarry_free(quarry_alloc(30));
-    touched = guard_page(0) + *(const unsigned *)argument;
-    fault_there(NULL);
+    fault_address = guard_page(0) + *(const unsigned *)argument;
+    report_fault(NULL);
 }
 
-static void fault_at_the_ends(void *argument)
+static void fault_at_end_pages(void *argument)
 {
     start(1);
     quarry_alloc(10);
-    touched = guard_page(*(const unsigned *)argument);
-    fault_there(NULL);
+    fault_address = guard_page(*(const unsigned *)argument);
+    report_fault(NULL);
 }
 
 TEST(guard_pages_name_the_nearest_object)
@@ -449,17 +449,17 @@ TEST(guard_pages_name_the_nearest_object)
     static const unsigned high = 4000;
     static const unsigned first_page = 0;
     static const unsigned last_page = 2 * QUARRY_GUARD_OBJECTS;
-    test_expect_stop(fault_between_the_living, (void *)&low,
+    test_expect_stop(fault_between_live_objects, (void *)&low,
                      "overflow\n, 10 bytes, guarded, allocated");
-    test_expect_stop(fault_between_the_living, (void *)&high,
+    test_expect_stop(fault_between_live_objects, (void *)&high,
                      "underflow\n, 20 bytes, guarded, allocated");
-    test_expect_stop(fault_beside_the_freed, (void *)&low,
+    test_expect_stop(fault_next_to_freed_object, (void *)&low,
                      "underflow\n, 20 bytes, guarded, allocated");
-    test_expect_stop(fault_at_the_ends, (void *)&first_page,
+    test_expect_stop(fault_at_end_pages, (void *)&first_page,
                      "underflow\n, 10 bytes, guarded, allocated");
-    test_expect_stop(fault_at_the_ends, (void *)&last_page, "guarded, never allocated");
-    test_expect_stop(fault_behind_the_last, (void *)&high,
+    test_expect_stop(fault_at_end_pages, (void *)&last_page, "guarded, never allocated");
+    test_expect_stop(fault_after_last_object, (void *)&high,
                      "use after free\n, 30 bytes, guarded, freed");
-    test_expect_stop(fault_before_the_first, (void *)&high,
+    test_expect_stop(fault_before_first_object, (void *)&high,
                      "use after free\n, 30 bytes, guarded, freed");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Levels 1 and 2 of hardening: what is written beside an object or after its free, with the report
- * that it must bring; that the order of slots is random and the quarantine holds; leaks.
+ * Levels 1 and 2 of hardening: writes outside an object or after its free, with the expected
+ * reports; the random order of slots; the quarantine; leaks.
  */
 #include <quarry/config.h>
 #include <quarry/frame.h>
@@ -10,7 +10,7 @@
 
 #include "lib/bits.h"
 #include "lib/list.h"
-#include "mm/frames/frames.h"
+#include "mm/frames/frame_api.h"
 #include "mm/pages/span.h"
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
@@ -25,13 +25,14 @@ static bool skip_below(int level)
     return skip;
 }
 
-/* One text for each level at which anything is seen. */
+/* One pattern for each level that detects it. */
 #define BY_LEVEL(one, two) (QUARRY_HARDEN == 1 ? (one) : (two))
 
 /* ---- programs ---- */
 
-/* 104 bytes fill their slot of 112 up to the canary: the byte behind is seen at level 1 as well. */
-static void write_behind(void *unused)
+/* 104 bytes fill their slot of 112 up to the canary, so level 1 detects a write to the next byte.
+ */
+static void write_after_end(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(104);
@@ -39,7 +40,7 @@ static void write_behind(void *unused)
     quarry_free(object);
 }
 
-static void write_far_behind(void *unused)
+static void write_last_byte_of_slot(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(104);
@@ -47,8 +48,8 @@ static void write_far_behind(void *unused)
     quarry_free(object);
 }
 
-/* One byte behind what was asked for, seven before the canary. */
-static void write_one_behind(void *unused)
+/* One byte after the requested size, seven before the canary. */
+static void write_one_after_size(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(97);
@@ -56,19 +57,19 @@ static void write_one_behind(void *unused)
     quarry_free(object);
 }
 
-/* The object before has nothing changed but its canary. */
+/* Changes only the canary of the object before. */
 static void write_before(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(104);
     while ((uintptr_t)object % QUARRY_FRAME_BYTES ==
-           0) /* the first of a span has no canary before it */
+           0) /* no canary before the first object of a span */
         object = quarry_alloc(104);
     object[-1] ^= 0xff;
     quarry_free(object);
 }
 
-/* The second object of a span: the canary before it is the first's. */
+/* The second object of a span: the canary before it belongs to the first. */
 static void write_before_the_second(void *unused)
 {
     (void)unused;
@@ -79,8 +80,9 @@ static void write_before_the_second(void *unused)
     quarry_free(object);
 }
 
-/* The canary of an object that is free: seen by whoever gets it next. No neighbour is freed. */
-static void write_behind_the_freed(void *unused)
+/* Changes the canary of a free object. The next allocation of the object detects it. No neighbour
+ * is freed, because that would detect it too. */
+static void write_after_end_of_freed(void *unused)
 {
     static unsigned char *objects[1000];
     (void)unused;
@@ -100,12 +102,12 @@ static void write_after_free(void *unused)
     unsigned char *object = quarry_alloc(104);
     quarry_free(object);
     object[16] = 0x55;
-    for (unsigned i = 0; i < 2000; i++) /* through the quarantine, and out again */
+    for (unsigned i = 0; i < 2000; i++) /* so that the object leaves the quarantine */
         quarry_free(quarry_alloc(104));
     quarry_verify();
 }
 
-/* Seen when it is handed out again, by whoever gets it. */
+/* The next allocation of the object detects it. */
 static void write_after_free_and_allocate(void *unused)
 {
     static void *objects[1000];
@@ -114,11 +116,11 @@ static void write_after_free_and_allocate(void *unused)
     size_t count = quarry_alloc_batch(104, 200, objects);
     quarry_free(object);
     object[0] = 0x55;
-    quarry_free_batch(count, objects); /* the quarantine is full of others now */
+    quarry_free_batch(count, objects); /* pushes the object out of the quarantine */
     quarry_alloc_batch(104, 1000, objects);
 }
 
-static void write_behind_large(void *unused)
+static void write_after_end_of_large(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(102392);
@@ -134,7 +136,7 @@ static void write_to_the_end_of_large(void *unused)
     quarry_free(object);
 }
 
-static void write_one_behind_large(void *unused)
+static void write_one_after_size_of_large(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(100000);
@@ -142,7 +144,7 @@ static void write_one_behind_large(void *unused)
     quarry_free(object);
 }
 
-static void write_behind_and_resize(void *unused)
+static void write_after_end_and_resize(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(104);
@@ -150,7 +152,7 @@ static void write_behind_and_resize(void *unused)
     quarry_realloc(object, 200);
 }
 
-static void write_behind_and_ask(void *unused)
+static void write_after_end_and_get_size(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(104);
@@ -158,7 +160,7 @@ static void write_behind_and_ask(void *unused)
     quarry_usable_size(object);
 }
 
-static void write_behind_large_and_ask(void *unused)
+static void write_after_end_of_large_and_get_size(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(102392);
@@ -166,7 +168,7 @@ static void write_behind_large_and_ask(void *unused)
     quarry_usable_size(object);
 }
 
-static void write_behind_and_verify(void *unused)
+static void write_after_end_and_verify(void *unused)
 {
     (void)unused;
     unsigned char *object = quarry_alloc(104);
@@ -174,7 +176,7 @@ static void write_behind_and_verify(void *unused)
     quarry_verify();
 }
 
-static void ask_for_size_of_freed(void *unused)
+static void get_size_of_freed(void *unused)
 {
     (void)unused;
     void *object = quarry_alloc(104);
@@ -196,7 +198,7 @@ struct program {
 };
 
 static const struct program programs[] = {
-    {write_behind,
+    {write_after_end,
      BY_LEVEL("quarry: overflow: bytes behind an object were overwritten\n"
               "  seen by  free\n"
               "  object   0x*, slot *\n"
@@ -210,7 +212,7 @@ static const struct program programs[] = {
               "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots allocated\n"
               "  asked    104 bytes, allocated by 0x*\n"
               "  bytes    0x*: * [*] *")},
-    {write_far_behind,
+    {write_last_byte_of_slot,
      BY_LEVEL(
          "quarry: overflow: *\n  seen by  free\n  object*\n  byte     0x*, 111 bytes behind its "
          "start\n  span*\n  bytes*",
@@ -225,7 +227,7 @@ static const struct program programs[] = {
     {write_before_the_second,
      BY_LEVEL("quarry: underflow: *\n  seen by  free\n  object   0x*, slot 1\n*\n*\n*",
               "quarry: underflow: *\n  seen by  free\n  object   0x*, slot 1\n*\n*\n*\n*")},
-    {write_behind_the_freed,
+    {write_after_end_of_freed,
      BY_LEVEL("quarry: overflow: *\n  seen by  allocation\n*\n*\n*\n*",
               "quarry: overflow: *\n  seen by  allocation\n*\n*\n*\n*\n*\n*")},
     {write_to_the_end_of_large,
@@ -252,32 +254,33 @@ static const struct program programs[] = {
               "quarry: use after free: *\n  seen by  allocation\n  object*\n"
               "  byte     0x*, 0 bytes behind its start\n  span*\n  asked*\n  freed*\n"
               "  bytes    0x*[55] db db*")},
-    {write_behind_large,
+    {write_after_end_of_large,
      BY_LEVEL("quarry: overflow: *\n  seen by  free\n  object   0x*, slot 0\n"
               "  byte     0x*, 102392 bytes behind its start\n  span     0x*, 25 pages, one large "
               "object\n  bytes*",
               "quarry: overflow: *\n  seen by  free\n  object   0x*, slot 0\n"
               "  byte     0x*, 102392 bytes behind its start\n  span     0x*, 25 pages, one large "
               "object\n  asked    102392 bytes, allocated by 0x*\n  bytes*")},
-    {write_behind_and_resize, BY_LEVEL("quarry: overflow: *\n  seen by  realloc\n*\n*\n*\n*",
-                                       "quarry: overflow: *\n  seen by  realloc\n*\n*\n*\n*\n*")},
-    {write_behind_and_ask, BY_LEVEL("quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*",
-                                    "quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*\n*")},
-    {write_behind_large_and_ask,
+    {write_after_end_and_resize,
+     BY_LEVEL("quarry: overflow: *\n  seen by  realloc\n*\n*\n*\n*",
+              "quarry: overflow: *\n  seen by  realloc\n*\n*\n*\n*\n*")},
+    {write_after_end_and_get_size,
      BY_LEVEL("quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*",
               "quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*\n*")},
-    {write_behind_and_verify, BY_LEVEL("quarry: overflow: *\n  seen by  verify\n*\n*\n*\n*",
-                                       "quarry: overflow: *\n  seen by  verify\n*\n*\n*\n*\n*")},
-    {ask_for_size_of_freed,
-     BY_LEVEL("quarry: bad usable size: double free\n*\n*\n*\n  state    free*",
-              "quarry: bad usable size: double free\n*\n*\n*\n  state    "
-              "free*\n  asked*\n  freed*")},
+    {write_after_end_of_large_and_get_size,
+     BY_LEVEL("quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*",
+              "quarry: overflow: *\n  seen by  usable size\n*\n*\n*\n*\n*")},
+    {write_after_end_and_verify, BY_LEVEL("quarry: overflow: *\n  seen by  verify\n*\n*\n*\n*",
+                                          "quarry: overflow: *\n  seen by  verify\n*\n*\n*\n*\n*")},
+    {get_size_of_freed, BY_LEVEL("quarry: bad usable size: double free\n*\n*\n*\n  state    free*",
+                                 "quarry: bad usable size: double free\n*\n*\n*\n  state    "
+                                 "free*\n  asked*\n  freed*")},
     {resize_freed, BY_LEVEL("quarry: bad realloc: double free\n*\n*\n*\n  state    free*",
                             "quarry: bad realloc: double free\n*\n*\n*\n  state    free*\n"
                             "  asked*\n  freed*")},
 };
 
-TEST(harden_sees_what_was_written_beside_or_after)
+TEST(harden_detects_overflow_underflow_and_use_after_free)
 {
     if (skip_below(1))
         return;
@@ -286,12 +289,12 @@ TEST(harden_sees_what_was_written_beside_or_after)
         test_expect_report(programs[i].run, NULL, programs[i].report);
 }
 
-TEST(harden_sees_the_exact_end)
+TEST(harden_detects_writes_after_the_requested_size)
 {
     if (skip_below(2))
         return;
     test_heap_fresh();
-    test_expect_report(write_one_behind, NULL,
+    test_expect_report(write_one_after_size, NULL,
                        "quarry: overflow: bytes behind an object were overwritten\n"
                        "  seen by  free\n"
                        "  object   0x*, slot *\n"
@@ -299,14 +302,14 @@ TEST(harden_sees_the_exact_end)
                        "  span     0x*, 7 pages, class 14 (112 bytes), * of 256 slots allocated\n"
                        "  asked    97 bytes, allocated by 0x*\n"
                        "  bytes    0x*: * [00] fe fe fe fe fe fe *");
-    test_expect_report(write_one_behind_large, NULL,
+    test_expect_report(write_one_after_size_of_large, NULL,
                        "quarry: overflow: *\n  seen by  free\n  object*\n"
                        "  byte     0x*, 100000 bytes behind its start\n  span*\n"
                        "  asked    100000 bytes, allocated by 0x*\n  bytes*");
 }
 
-/* What is written where it may be is never complained of. */
-TEST(harden_leaves_what_is_right_alone)
+/* Writes to usable bytes are never reported. */
+TEST(harden_accepts_correct_writes)
 {
     test_heap_fresh();
     for (size_t bytes = 0; bytes < 70 * KIB; bytes = bytes * 9 / 8 + 1) {
@@ -342,18 +345,18 @@ static void heap_with_seed(uint64_t seed)
 #define HEAPS 400u
 
 /*
- * The first object of a heap lies anywhere in its span: over many seeds, as often in each eighth.
- * The sum is chi-squared with 7 degrees of freedom, and above 24.3 once in a thousand sets of
- * seeds; these seeds are always the same.
+ * The first object of a heap has a random slot of its span. Over many seeds it is equally often in
+ * each eighth. The sum is chi-squared with 7 degrees of freedom. It exceeds 24.3 for one of a
+ * thousand sets of seeds; the seeds are fixed.
  */
-TEST(harden_first_slot_is_anywhere)
+TEST(harden_first_slot_is_random)
 {
     if (skip_below(1))
         return;
     unsigned counts[BUCKETS] = {0};
     for (unsigned seed = 1; seed <= HEAPS; seed++) {
         heap_with_seed(seed);
-        /* 256 slots of 112 bytes, which are 7 pages, the first of an arena. */
+        /* 256 slots of 112 bytes are 7 pages, the first pages of an arena. */
         uintptr_t offset = (uintptr_t)quarry_alloc(100) % ((uintptr_t)2 << 20);
         REQUIRE(offset < 7 * QUARRY_FRAME_BYTES);
         counts[offset * BUCKETS / (7 * QUARRY_FRAME_BYTES)]++;
@@ -369,8 +372,8 @@ TEST(harden_first_slot_is_anywhere)
     test_heap_fresh();
 }
 
-/* Two objects that are allocated one after the other seldom are neighbours. */
-TEST(harden_neighbours_are_not_allocated_in_turn)
+/* Two consecutive allocations are rarely neighbours. */
+TEST(harden_consecutive_objects_are_rarely_neighbours)
 {
     if (skip_below(1))
         return;
@@ -383,7 +386,7 @@ TEST(harden_neighbours_are_not_allocated_in_turn)
         neighbours += distance == 128 || distance == -128;
     }
     /* By chance about 2 in 128: 16 of 1000. */
-    test_note("%u of 1000 are neighbours of the one before", neighbours);
+    test_note("%u of 1000 are neighbours of the object before", neighbours);
     EXPECT(neighbours < 60);
     for (unsigned i = 0; i < 1000; i++)
         quarry_free(objects[i]);
@@ -391,7 +394,7 @@ TEST(harden_neighbours_are_not_allocated_in_turn)
 
 /* ---- quarantine ---- */
 
-/* Frees of others until `object` is handed out again. */
+/* The number of frees of other objects until `object` is allocated again. */
 static unsigned frees_until_reuse(const void *object, size_t bytes)
 {
     unsigned frees = 0;
@@ -415,9 +418,9 @@ TEST(harden_quarantine_delays_reuse)
         quarry_free(object);
         soonest = (unsigned)min_u64(soonest, frees_until_reuse(object, 100));
     }
-    test_note("an object is used again after %u frees of others at the soonest", soonest);
+    test_note("an object is reused after %u frees of other objects at the earliest", soonest);
     EXPECT(soonest >= QUARRY_QUARANTINE_OBJECTS - 1 && soonest < 100000);
-    /* Large classes pass by. */
+    /* Large classes bypass the quarantine. */
     void *object = quarry_alloc(8 * KIB);
     quarry_free(object);
     EXPECT(frees_until_reuse(object, 8 * KIB) < QUARRY_QUARANTINE_OBJECTS);
@@ -428,8 +431,8 @@ TEST(harden_quarantine_delays_reuse)
     EXPECT(stats.small_cached_bytes == 0 && stats.arenas == 0);
 }
 
-/* What waits counts as cached, and leaves with the CPU. */
-TEST(harden_quarantine_is_counted_and_leaves)
+/* Objects in the quarantine count as cached. A CPU that goes offline flushes them. */
+TEST(harden_quarantine_is_counted_and_flushed)
 {
     if (skip_below(1))
         return;
@@ -442,7 +445,7 @@ TEST(harden_quarantine_is_counted_and_leaves)
     quarry_scavenge();
     quarry_stats(&stats);
     EXPECT(stats.small_cached_bytes == 0 && stats.arenas == 0);
-    quarry_free(quarry_alloc(100)); /* without a cache there is no quarantine */
+    quarry_free(quarry_alloc(100)); /* no cache, so no quarantine */
     quarry_scavenge();
     quarry_stats(&stats);
     EXPECT(stats.small_cached_bytes == 0 && stats.arenas == 0);
@@ -454,7 +457,10 @@ TEST(harden_quarantine_is_counted_and_leaves)
 static __attribute__((__noinline__)) void *allocate_here(size_t bytes)
 {
     void *object = quarry_alloc(bytes);
-    __asm__ volatile("" : : "r"(object) : "memory"); /* no tail call: the caller is this function */
+    __asm__ volatile(""
+                     :
+                     : "r"(object)
+                     : "memory"); /* prevents a tail call, so that this function is the caller */
     return object;
 }
 
@@ -471,7 +477,7 @@ static bool is_inside(const void *instruction, void *(*function)(size_t bytes))
            (uintptr_t)instruction < (uintptr_t)function + 256;
 }
 
-TEST(leaks_are_told_by_who_allocated_them)
+TEST(leaks_are_reported_by_caller)
 {
     if (skip_below(2))
         return;
@@ -480,7 +486,7 @@ TEST(leaks_are_told_by_who_allocated_them)
     size_t mark = quarry_leak_mark();
     EXPECT(mark == 1);
     quarry_free(before);
-    test_heap_fresh(); /* which begins to count anew */
+    test_heap_fresh(); /* resets the marks */
     before = allocate_here(50);
     EXPECT(quarry_leak_mark() == 1);
     mark = quarry_leak_mark();
@@ -498,7 +504,7 @@ TEST(leaks_are_told_by_who_allocated_them)
     EXPECT(leaks[1].objects == 5 && leaks[1].bytes == 500);
     EXPECT(is_inside(leaks[0].allocated_by, allocate_there));
     EXPECT(is_inside(leaks[1].allocated_by, allocate_here));
-    /* Since ever; and where there is room for one place only. */
+    /* Since the start; and with an array of one entry. */
     count = quarry_leak_report(0, leaks, 8);
     EXPECT(count == 2 && leaks[1].objects == 6 && leaks[1].bytes == 550);
     count = quarry_leak_report(mark, leaks, 1);
@@ -512,7 +518,7 @@ TEST(leaks_are_told_by_who_allocated_them)
     quarry_free(before);
 }
 
-/* Not one of many is overlooked: first slots, last slots, spans of every length. */
+/* All leaks are found: in first and last slots, and in spans of many lengths. */
 TEST(leaks_are_all_counted)
 {
     if (skip_below(2))
@@ -531,7 +537,7 @@ TEST(leaks_are_all_counted)
     EXPECT(leak.objects == 3000 && leak.bytes == bytes);
     quarry_free_batch(3000, kept);
     EXPECT(quarry_leak_report(0, &leak, 1) == 0);
-    /* A single page behind a gap of one. */
+    /* A single page after a gap of one page. */
     test_heap_fresh();
     kept[0] = quarry_alloc(34000); /* nine pages */
     kept[1] = quarry_aligned(8192, 1);
@@ -539,7 +545,7 @@ TEST(leaks_are_all_counted)
     EXPECT(quarry_leak_report(0, &leak, 1) == 1 && leak.objects == 2);
 }
 
-TEST(leaks_are_unknown_below_level_2)
+TEST(leaks_are_not_recorded_below_level_2)
 {
     struct quarry_leak leak;
     test_heap_fresh();
@@ -549,8 +555,9 @@ TEST(leaks_are_unknown_below_level_2)
     quarry_free(object);
 }
 
-/* Memory full of rubbish, as on a real machine: a slot that was never allocated has no record. */
-static void free_a_slot_never_given(void *unused)
+/* Fills memory with 0xff first, as on a real machine. A slot that was never handed out has no
+ * record. */
+static void free_unused_slot(void *unused)
 {
     (void)unused;
     static uint64_t dirty[256];
@@ -566,11 +573,10 @@ static void free_a_slot_never_given(void *unused)
             quarry_free((void *)span_slot_address(span, slot));
 }
 
-TEST(harden_records_begin_empty)
+TEST(harden_records_are_initialised)
 {
     if (skip_below(2))
         return;
     test_heap_fresh();
-    test_expect_stop(free_a_slot_never_given, NULL,
-                     "quarry: bad free: pointer that was never allocated");
+    test_expect_stop(free_unused_slot, NULL, "quarry: bad free: pointer that was never allocated");
 }

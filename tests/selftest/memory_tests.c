@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of memory, frames through the public face, statistics, the setup's checks. */
+/* Exhausted memory, the public frame API, statistics, checks of the setup, scavenging, CPUs. */
 #include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
@@ -14,14 +14,14 @@
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
 
-/* ---- all memory taken and given back ---- */
+/* ---- all memory allocated and freed ---- */
 
-/* Objects chained through themselves, so that the chain needs no memory of its own. */
+/* The objects are linked through themselves, so the list needs no memory of its own. */
 struct chained {
     struct chained *next;
 };
 
-static size_t take_all(size_t bytes, struct chained **chain)
+static size_t alloc_all(size_t bytes, struct chained **chain)
 {
     size_t count = 0;
     struct chained *object;
@@ -33,7 +33,7 @@ static size_t take_all(size_t bytes, struct chained **chain)
     return count;
 }
 
-static void give_all(struct chained *chain)
+static void free_all(struct chained *chain)
 {
     while (chain != NULL) {
         struct chained *next = chain->next;
@@ -49,14 +49,14 @@ static void exhaust(size_t bytes, size_t least_percent)
     size_t counts[2];
     for (unsigned round = 0; round < 2; round++) {
         struct chained *chain = NULL;
-        counts[round] = take_all(bytes, &chain);
+        counts[round] = alloc_all(bytes, &chain);
         size_t used_percent = counts[round] * bytes * 100 / (frames_before * 4096);
         if (!EXPECT(used_percent >= least_percent))
             test_note("%zu objects of %zu bytes are %zu%% of %zu frames", counts[round], bytes,
                       used_percent, frames_before);
         EXPECT(quarry_alloc(bytes) == NULL);
         quarry_verify();
-        give_all(chain);
+        free_all(chain);
         test_heap_settle();
         quarry_verify();
         EXPECT(quarry_frame_free_count() == frames_before);
@@ -65,14 +65,13 @@ static void exhaust(size_t bytes, size_t least_percent)
         test_note("%zu bytes: first %zu, then %zu", bytes, counts[0], counts[1]);
 }
 
-TEST(memory_is_used_to_the_end_and_comes_back_whole)
+TEST(all_memory_can_be_allocated_and_is_free_again)
 {
     test_heap_fresh();
     if (test_skip_large_machine())
         return;
     size_t mebibytes = quarry_frame_total_count() / 256;
-    /* From level 1 of hardening on there is a canary behind each object, at level 2 a record of it.
-     */
+    /* From level 1 of hardening on each object has a canary, at level 2 also a record. */
     size_t canary = QUARRY_HARDEN > 0 ? 8 : 0;
     exhaust(4096 - canary, QUARRY_HARDEN < 2 ? 97 : 75);
     exhaust(32768 - canary, QUARRY_HARDEN < 2 ? 94 : 90);
@@ -83,7 +82,7 @@ TEST(memory_is_used_to_the_end_and_comes_back_whole)
         exhaust(64 - canary, QUARRY_HARDEN == 0 ? 97 : QUARRY_HARDEN == 1 ? 84 : 50);
 }
 
-TEST(memory_runs_out_for_mixed_sizes_with_everything_intact)
+TEST(all_memory_can_be_allocated_in_mixed_sizes)
 {
     test_heap_fresh();
     if (test_skip_large_machine())
@@ -108,14 +107,14 @@ TEST(memory_runs_out_for_mixed_sizes_with_everything_intact)
         quarry_stats(&stats);
         EXPECT(stats.small_live_objects + stats.large_live_objects == live);
         quarry_verify();
-        give_all(chain);
+        free_all(chain);
         test_heap_settle();
         EXPECT(quarry_frame_free_count() == frames_before);
     }
 }
 
-/* All frames that are left, in a list through themselves. */
-static size_t take_all_frames(uint64_t *list)
+/* All free frames, linked through themselves. */
+static size_t alloc_all_frames(uint64_t *list)
 {
     struct quarry_setup setup;
     platform_setup(&setup);
@@ -129,7 +128,7 @@ static size_t take_all_frames(uint64_t *list)
     return frames;
 }
 
-static void give_all_frames(uint64_t list)
+static void free_all_frames(uint64_t list)
 {
     struct quarry_setup setup;
     platform_setup(&setup);
@@ -140,9 +139,9 @@ static void give_all_frames(uint64_t list)
     }
 }
 
-/* Every second span of all memory is free: no arena is idle, but frames are to be had, and when
- * they are given back they are the heap's again. */
-TEST(memory_free_in_arenas_in_use_is_not_refused_to_frames)
+/* Every second span of all memory is free. No arena is idle, but the free pages can be allocated as
+ * frames, and as objects again after these frames are freed. */
+TEST(free_pages_of_used_arenas_can_be_allocated_as_frames)
 {
     test_heap_fresh();
     if (test_skip_large_machine())
@@ -151,7 +150,7 @@ TEST(memory_free_in_arenas_in_use_is_not_refused_to_frames)
     size_t bytes = PAGES * QUARRY_FRAME_BYTES - (QUARRY_HARDEN > 0 ? 8 : 0);
     size_t frames_before = quarry_frame_free_count();
     struct chained *chain = NULL, *kept = NULL;
-    size_t count = take_all(bytes, &chain);
+    size_t count = alloc_all(bytes, &chain);
     for (bool keep = true; chain != NULL; keep = !keep) {
         struct chained *next = chain->next;
         if (keep) {
@@ -164,36 +163,36 @@ TEST(memory_free_in_arenas_in_use_is_not_refused_to_frames)
     }
     test_heap_settle();
     uint64_t list = 0;
-    size_t frames = take_all_frames(&list);
+    size_t frames = alloc_all_frames(&list);
     if (!EXPECT(frames + 64 > count / 2 * PAGES))
-        test_note("%zu pages are free, %zu frames were given", count / 2 * PAGES, frames);
+        test_note("%zu pages are free, %zu frames were allocated", count / 2 * PAGES, frames);
     EXPECT(quarry_alloc(bytes) == NULL);
     quarry_verify();
-    give_all_frames(list);
-    size_t again = take_all(bytes, &kept);
+    free_all_frames(list);
+    size_t again = alloc_all(bytes, &kept);
     EXPECT(again + 16 > count / 2);
     quarry_verify();
-    give_all(kept);
+    free_all(kept);
     test_heap_settle();
     quarry_verify();
     EXPECT(quarry_frame_free_count() == frames_before);
 }
 
-/* Frames asked for when the heap holds idle memory: the heap gives it up. */
-TEST(memory_idle_in_the_heap_is_not_refused_to_frames)
+/* The heap returns its idle memory when frames are requested. */
+TEST(idle_memory_of_the_heap_can_be_allocated_as_frames)
 {
     test_heap_fresh();
     if (test_skip_large_machine())
         return;
     size_t frames_before = quarry_frame_free_count();
     struct chained *chain = NULL;
-    take_all(20000, &chain);
-    give_all(chain);
+    alloc_all(20000, &chain);
+    free_all(chain);
     uint64_t list = 0;
-    size_t frames = take_all_frames(&list);
-    /* What stays behind are this CPU's stacks and a few tables. */
+    size_t frames = alloc_all_frames(&list);
+    /* This CPU's magazines and a few tables remain allocated. */
     EXPECT(frames + 64 > frames_before);
-    give_all_frames(list);
+    free_all_frames(list);
     quarry_verify();
 }
 
@@ -209,7 +208,7 @@ static bool has_memory_below(uint64_t bytes)
     return false;
 }
 
-TEST(frame_api_gives_what_devices_can_reach)
+TEST(frame_api_supports_limits_and_alignment)
 {
     test_heap_fresh();
     if (!has_memory_below(MIB)) {
@@ -235,7 +234,7 @@ TEST(frame_api_gives_what_devices_can_reach)
     quarry_verify();
 }
 
-TEST(frame_api_refuses_nonsense)
+TEST(frame_api_rejects_invalid_arguments)
 {
     test_heap_fresh();
     EXPECT(quarry_frame_alloc(QUARRY_ORDER_GIANT + 1) == 0);
@@ -250,7 +249,7 @@ TEST(frame_api_refuses_nonsense)
     EXPECT(quarry_frame_reclaim_boot_memory() == 0);
 }
 
-TEST(frame_giant_where_there_is_one)
+TEST(frame_api_allocates_giant_frames)
 {
     test_heap_fresh();
     uint64_t giant = quarry_frame_alloc(QUARRY_ORDER_GIANT);
@@ -268,7 +267,7 @@ TEST(frame_giant_where_there_is_one)
 
 /* ---- statistics ---- */
 
-TEST(stats_agree_with_what_is_alive)
+TEST(stats_agree_with_live_objects)
 {
     test_heap_fresh();
     struct random random = random_seeded(31);
@@ -303,7 +302,7 @@ TEST(stats_agree_with_what_is_alive)
     quarry_verify();
 }
 
-static void cache_and_fall_silent(void *argument)
+static void cache_and_stop_responding(void *argument)
 {
     (void)argument;
     unsigned cpu = quarry_port_cpu_number();
@@ -315,7 +314,7 @@ static void cache_and_fall_silent(void *argument)
 
 /* ---- setup ---- */
 
-TEST(setup_refuses_nonsense)
+TEST(setup_rejects_invalid_values)
 {
     test_heap_fresh();
     struct quarry_setup good;
@@ -334,8 +333,8 @@ TEST(setup_refuses_nonsense)
     setup.region_count = 0;
     EXPECT(quarry_init(&setup) == QUARRY_NO_MEMORY);
     setup = good;
-    const struct quarry_memory_region crumb = {MIB, 8 * 4096, QUARRY_MEMORY_USABLE};
-    setup.regions = &crumb;
+    const struct quarry_memory_region too_small = {MIB, 8 * 4096, QUARRY_MEMORY_USABLE};
+    setup.regions = &too_small;
     setup.region_count = 1;
     EXPECT(quarry_init(&setup) == QUARRY_NO_MEMORY);
     test_heap_fresh();
@@ -345,8 +344,8 @@ TEST(setup_refuses_nonsense)
     EXPECT(quarry_cpu_reap(good.cpus) == QUARRY_BAD_SETUP);
 }
 
-/* One CPU, as many as there may be, and memory that ends anywhere in a window of 2 MiB. */
-TEST(setup_takes_what_is_odd)
+/* One CPU, the maximum number of CPUs, and memory that ends inside a 2 MiB block. */
+TEST(setup_accepts_unusual_values)
 {
     test_heap_fresh();
     if (test_skip_large_machine())
@@ -367,16 +366,16 @@ TEST(setup_takes_what_is_odd)
         region.bytes = 20 * MIB + pages * (MIB - 12 * KIB);
         setup.cpus = pages == 0 ? 1 : pages == 1 ? 2 : QUARRY_CPUS_MAX;
         if (setup.cpus == QUARRY_CPUS_MAX)
-            region.bytes += 4 * MIB; /* for their caches' records */
+            region.bytes += 4 * MIB; /* for the structures of the CPU caches */
         platform_forget_caches();
         REQUIRE(quarry_init(&setup) == QUARRY_OK && quarry_cpu_online(0) == QUARRY_OK);
         EXPECT(quarry_cpu_online(setup.cpus) == QUARRY_BAD_SETUP);
         size_t frames_before = quarry_frame_free_count();
         struct chained *chain = NULL;
-        size_t taken = take_all(3000, &chain);
-        EXPECT(taken * 3000 > frames_before * 4096 / 2);
+        size_t count = alloc_all(3000, &chain);
+        EXPECT(count * 3000 > frames_before * 4096 / 2);
         quarry_verify();
-        give_all(chain);
+        free_all(chain);
         EXPECT(quarry_drain() == 0);
         quarry_scavenge();
         quarry_verify();
@@ -385,21 +384,21 @@ TEST(setup_takes_what_is_odd)
     test_heap_fresh();
 }
 
-/* Only who may wait asks other CPUs for what they hold. */
-TEST(memory_gone_asks_others_only_if_it_may_wait)
+/* Only an allocation with QUARRY_MAY_WAIT makes other CPUs drain their caches. */
+TEST(exhausted_memory_drains_other_cpus_only_if_it_may_wait)
 {
     test_heap_fresh();
     if (platform_cpu_count() < 2 || test_skip_large_machine()) {
-        test_skip("one CPU, or much memory");
+        test_skip("one CPU, or a large machine");
         return;
     }
     struct quarry_setup setup;
     platform_setup(&setup);
     if (setup.interrupt_cpu != NULL) {
-        test_skip("here the other CPU answers at once");
+        test_skip("the other CPU drains at once here");
         return;
     }
-    platform_run(2, cache_and_fall_silent, NULL);
+    platform_run(2, cache_and_stop_responding, NULL);
     EXPECT(quarry_alloc((size_t)1 << 40) == NULL);
     EXPECT(!cpu_cache_of(1)->drain_requested);
     EXPECT(quarry_alloc_with((size_t)1 << 40, QUARRY_ZEROED) == NULL);
@@ -409,48 +408,49 @@ TEST(memory_gone_asks_others_only_if_it_may_wait)
     EXPECT(quarry_cpu_reap(1) == QUARRY_OK && !cpu_cache_of(1)->drain_requested);
 }
 
-/* A CPU that was asked to drain does so at its next miss; the interrupt does it at once. */
-TEST(cpu_that_was_asked_drains_when_it_misses)
+/* A CPU with a drain request drains at its next miss, or at once in the interrupt. */
+TEST(cpu_drains_on_request_at_its_next_miss)
 {
     test_heap_fresh();
-    for (unsigned way = 0; way < 3; way++) {
+    for (unsigned trigger = 0; trigger < 3; trigger++) {
         void *object = quarry_alloc(100);
         quarry_free(quarry_alloc(200));
         struct cpu_cache *cache = quarry_port_cpu()->cache;
         unsigned held = size_class_for(200);
         EXPECT(cpu_cache_held(cache, held) > 0);
         cache->drain_requested = true;
-        if (way == 0)
+        if (trigger == 0)
             quarry_drain_interrupt();
-        else if (way == 1)
+        else if (trigger == 1)
             EXPECT(quarry_alloc(20000) != NULL);
         else
             cpu_cache_free_missed(size_class_for(100), quarry_alloc(100));
         EXPECT(!cache->drain_requested && cpu_cache_held(cache, held) == 0);
         quarry_free(object);
         size_t cached = cpu_cache_held(cache, size_class_for(100));
-        quarry_drain_interrupt(); /* nobody asked: nothing */
+        quarry_drain_interrupt(); /* without a request it does nothing */
         EXPECT(cpu_cache_held(cache, size_class_for(100)) == cached);
         EXPECT(QUARRY_HARDEN || cached > 0);
     }
     test_heap_fresh();
 }
 
-/* What a step gives back is told in frames. */
-TEST(scavenge_tells_how_many_frames)
+/* quarry_scavenge_step() returns the number of frames that it returned. */
+TEST(scavenge_returns_the_number_of_frames)
 {
     test_heap_fresh();
     quarry_free(quarry_alloc(1100 * KIB));
     size_t before = quarry_frame_free_count();
-    size_t given = 0;
+    size_t returned = 0;
     for (unsigned step = 0; step < 20; step++)
-        given += quarry_scavenge_step();
+        returned += quarry_scavenge_step();
     size_t gained = quarry_frame_free_count() - before;
-    EXPECT(given >= 275 && gained >= given && gained <= given + 2); /* the arena's own tables */
+    EXPECT(returned >= 275 && gained >= returned &&
+           gained <= returned + 2); /* the arena's own tables */
     quarry_free(quarry_alloc(1100 * KIB));
     before = quarry_frame_free_count();
-    given = quarry_scavenge();
-    EXPECT(given >= 275 && quarry_frame_free_count() >= before + given);
+    returned = quarry_scavenge();
+    EXPECT(returned >= 275 && quarry_frame_free_count() >= before + returned);
     EXPECT(quarry_scavenge() == 0);
 }
 
@@ -463,7 +463,7 @@ static void note_idle(void *start, size_t bytes)
     idle_bytes += bytes;
 }
 
-TEST(scavenge_tells_the_port_what_is_idle)
+TEST(scavenge_reports_idle_memory_to_the_port)
 {
     test_heap_fresh();
     struct quarry_setup setup;
@@ -481,8 +481,8 @@ TEST(scavenge_tells_the_port_what_is_idle)
     test_heap_fresh();
 }
 
-/* Caches that nobody uses any more must not keep the arenas of what they hold. */
-TEST(scavenge_steps_give_a_peak_back)
+/* Unused caches must not keep the arenas of their objects. */
+TEST(scavenge_steps_return_memory_after_a_peak)
 {
     test_heap_fresh();
     size_t before = quarry_frame_free_count();
@@ -493,11 +493,11 @@ TEST(scavenge_steps_give_a_peak_back)
         size_t wanted = 64 + random_below(&random, 4 * KIB);
         void **object = quarry_alloc(wanted);
         REQUIRE(object != NULL);
-        *object = (void *)last; /* a chain through all of them */
+        *object = (void *)last; /* links all objects */
         last = object;
         bytes += wanted;
     }
-    size_t taken = before - quarry_frame_free_count();
+    size_t peak = before - quarry_frame_free_count();
     while (last != NULL) {
         void **next = *last;
         quarry_free((void *)last);
@@ -506,13 +506,13 @@ TEST(scavenge_steps_give_a_peak_back)
     for (unsigned step = 0; step < 100; step++)
         quarry_scavenge_step();
     size_t kept = before - quarry_frame_free_count();
-    EXPECT(kept * 100 <= taken + 100 * 32); /* and a page or two for each kind of descriptor */
+    EXPECT(kept * 100 <= peak + 100 * 32); /* 1%, and a few pages for each kind of descriptor */
     quarry_verify();
 }
 
-/* ---- CPUs, seen from one ---- */
+/* ---- CPUs ---- */
 
-TEST(cpu_without_a_cache_still_allocates)
+TEST(cpu_without_a_cache_can_allocate)
 {
     test_heap_fresh();
     void *before = quarry_alloc(48);
@@ -531,8 +531,8 @@ TEST(cpu_without_a_cache_still_allocates)
     quarry_verify();
 }
 
-/* On the host such a CPU never answers; in the guest it does, woken by an interrupt. */
-TEST(cpu_that_falls_silent_is_counted_and_can_be_adopted)
+/* On the host this CPU never drains; in the guest it does, in an interrupt. */
+TEST(cpu_that_does_not_respond_is_counted_and_can_be_reaped)
 {
     test_heap_fresh();
     if (platform_cpu_count() < 2) {
@@ -540,7 +540,7 @@ TEST(cpu_that_falls_silent_is_counted_and_can_be_adopted)
         return;
     }
     size_t frames_before = quarry_frame_free_count();
-    platform_run(2, cache_and_fall_silent, NULL);
+    platform_run(2, cache_and_stop_responding, NULL);
     struct quarry_setup setup;
     platform_setup(&setup);
     EXPECT(quarry_drain() == (setup.interrupt_cpu == NULL ? 1 : 0));
@@ -556,7 +556,7 @@ TEST(cpu_that_falls_silent_is_counted_and_can_be_adopted)
     quarry_verify();
 }
 
-/* The grants of all classes together stay within the budget, whatever is asked for. */
+/* The capacities of all classes together stay within the budget for any load. */
 TEST(cpu_cache_shares_its_budget_between_classes)
 {
     test_heap_fresh();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Misuse, one small program each, and the report that it must bring. */
+/* Misuse: one small function each, with the expected report. */
 #include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
@@ -8,14 +8,14 @@
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 
-/* What level 0 sees only when caches are emptied. From level 1 on it has stopped before. */
+/* Level 0 detects some misuse only when caches are flushed. From level 1 on it stops before. */
 static void flush(void)
 {
     if (QUARRY_HARDEN == 0)
         quarry_scavenge();
 }
 
-/* One text for each level of hardening. */
+/* One pattern for each level of hardening. */
 #define BY_LEVEL(zero, one, two) (QUARRY_HARDEN == 0 ? (zero) : QUARRY_HARDEN == 1 ? (one) : (two))
 
 static void free_stack_address(void *unused)
@@ -65,8 +65,8 @@ static void free_unaligned(void *unused)
     flush();
 }
 
-/* A slot that no program has had: at level 0 one that no cache has had either. */
-static void free_never_given(void *unused)
+/* A slot that was never handed out; at level 0, not even to a cache. */
+static void free_unused_slot(void *unused)
 {
     (void)unused;
     if (QUARRY_HARDEN == 0) {
@@ -80,7 +80,7 @@ static void free_never_given(void *unused)
     quarry_free(in_front ? object + 32 : object - 32);
 }
 
-/* Between the two frees the object's memory is overwritten, and others come and go. */
+/* Between the two frees other objects are allocated and freed. */
 static void free_twice_much_later(void *unused)
 {
     static void *others[300];
@@ -107,7 +107,7 @@ static void allocate_and_free_on_cpu_1(void *unused)
     quarry_free(shared_object);
 }
 
-/* Freed on another CPU, whose cache still has it. */
+/* The object is in the cache of another CPU. */
 static void free_twice_on_two_cpus(void *unused)
 {
     (void)unused;
@@ -117,7 +117,7 @@ static void free_twice_on_two_cpus(void *unused)
     flush();
 }
 
-static void free_what_was_resized_away(void *unused)
+static void free_after_realloc_moved_it(void *unused)
 {
     (void)unused;
     void *object = quarry_alloc(100);
@@ -137,7 +137,7 @@ static void free_large_twice(void *unused)
     quarry_free(neighbour);
 }
 
-/* Below level 1 such an object waits in the cache like a small one, and both frees are taken. */
+/* At level 0 the cache accepts both frees of an object of this size. */
 static void free_span_sized_twice(void *unused)
 {
     (void)unused;
@@ -199,7 +199,7 @@ static void realloc_interior(void *unused)
     quarry_free(object);
 }
 
-static void frame_free_of_nonsense(void *unused)
+static void frame_free_of_invalid_address(void *unused)
 {
     (void)unused;
     quarry_frame_free(0x123, 0);
@@ -216,7 +216,7 @@ static void frame_free_twice(void *unused)
 static void free_sized_off_by_one(void *unused)
 {
     (void)unused;
-    quarry_free_sized(quarry_alloc(97), 98); /* the same class: only level 2 can tell */
+    quarry_free_sized(quarry_alloc(97), 98); /* the same size class: only level 2 detects it */
 }
 
 static void usable_size_of_large_interior(void *unused)
@@ -240,7 +240,7 @@ static void range_free_twice(void *unused)
     quarry_frame_free_range(range, 700);
 }
 
-static void range_free_of_nothing_owned(void *unused)
+static void range_free_of_frame_0(void *unused)
 {
     (void)unused;
     quarry_frame_free_range(0, 1);
@@ -259,13 +259,13 @@ static void range_free_beyond_the_end(void *unused)
     quarry_frame_free_range((uint64_t)1 << 52, 1);
 }
 
-static void range_free_of_absurd_length(void *unused)
+static void range_free_of_huge_length(void *unused)
 {
     (void)unused;
     quarry_frame_free_range(4096, SIZE_MAX);
 }
 
-static void giant_free_of_nothing(void *unused)
+static void giant_free_of_invalid_address(void *unused)
 {
     (void)unused;
     quarry_frame_free((uint64_t)1 << 50, QUARRY_ORDER_GIANT);
@@ -290,15 +290,15 @@ static void frame_free_unaligned(void *unused)
     quarry_frame_free(frame + QUARRY_FRAME_BYTES, 3);
 }
 
-static void frame_free_of_absurd_order(void *unused)
+static void frame_free_of_invalid_order(void *unused)
 {
     (void)unused;
     quarry_frame_free(quarry_frame_alloc(0), 19);
 }
 
 struct misuse {
-    void (*program)(void *argument);
-    const char *report; /* `*` stands for any text within a line */
+    void (*run)(void *argument);
+    const char *report; /* a pattern: `*` matches any text within a line */
 };
 
 static const struct misuse misuses[] = {
@@ -351,7 +351,7 @@ static const struct misuse misuses[] = {
               "quarry: bad free: double free\n  address*\n  span*\n  object*\n  state    free*",
               "quarry: bad free: double free\n  address*\n  span*\n  object*\n  state    free*\n"
               "  asked    100 bytes*\n  freed    by 0x*")},
-    {free_what_was_resized_away,
+    {free_after_realloc_moved_it,
      BY_LEVEL("quarry: bad free: double free\n  address*\n  span*\n  object*\n  state    free*",
               "quarry: bad free: double free\n  address*\n  span*\n  object*\n  state    free*",
               "quarry: bad free: double free\n  address*\n  span*\n  object*\n  state    free*\n"
@@ -380,7 +380,7 @@ static const struct misuse misuses[] = {
               "  state    allocated, address is 1 bytes behind its start",
               "quarry: bad free: unaligned pointer\n  address*\n  span*\n  object*\n"
               "  state    allocated, address is 1 bytes behind its start\n  asked    100 bytes*")},
-    {free_never_given,
+    {free_unused_slot,
      BY_LEVEL(
          "quarry: bad free: double free\n  address*\n  span*, 15 pages, class 2 (16 bytes), * of "
          "3840 slots allocated\n  object*\n  state    free, address is 0 bytes behind its start",
@@ -444,29 +444,30 @@ static const struct misuse misuses[] = {
               "  state    allocated, address is 4096 bytes behind its start\n  asked*")},
     {usable_size_of_stack, "quarry: bad usable size: foreign pointer\n  address*\n  state*"},
     {range_free_twice, "quarry: double free of * frames at 0x*: the frame at 0x* is free already"},
-    {range_free_of_nothing_owned, "quarry: bad free of 1 frames at 0*: not Quarry's memory"},
+    {range_free_of_frame_0, "quarry: bad free of 1 frames at 0*: not Quarry's memory"},
     {part_of_a_huge_frame,
      "quarry: bad free of 5 frames at 0x*: part of the huge frame at 0x*00000"},
     {range_free_beyond_the_end, "quarry: bad free of 1 frames at 0x10000000000000: no such frames"},
-    {range_free_of_absurd_length,
+    {range_free_of_huge_length,
      "quarry: bad free of 18446744073709551615 frames at 0x1000: no such frames"},
-    {giant_free_of_nothing, "quarry: bad free of 262144 frames at 0x4000000000000: no such frames"},
+    {giant_free_of_invalid_address,
+     "quarry: bad free of 262144 frames at 0x4000000000000: no such frames"},
     {free_small_as_large, "quarry: bad sized free: wrong size\n  address*\n  object*\n"
                           "  state    allocated; freed as one of 1100000 bytes"},
     {free_large_as_small, "quarry: bad sized free: wrong size\n  address*\n  object*\n"
                           "  state    allocated; freed as one of 100 bytes"},
     {frame_free_unaligned, "quarry: bad free of 8 frames at 0x*: not aligned to their size"},
-    {frame_free_of_absurd_order, "quarry: bad free of the frame at 0x*: order 19"},
-    {frame_free_of_nonsense, "quarry: bad free of 1 frames at 0x123: no such frames"},
+    {frame_free_of_invalid_order, "quarry: bad free of the frame at 0x*: order 19"},
+    {frame_free_of_invalid_address, "quarry: bad free of 1 frames at 0x123: no such frames"},
     {frame_free_twice, "quarry: double free of 4 frames at 0x*: the frame at 0x* is free already"},
 };
 
-TEST(misuse_stops_with_what_where_and_which_object)
+TEST(misuse_stops_with_a_complete_report)
 {
     test_heap_fresh();
     for (unsigned i = 0; i < sizeof misuses / sizeof misuses[0]; i++)
-        if (misuses[i].program != free_twice_on_two_cpus || platform_cpu_count() >= 2)
-            test_expect_report(misuses[i].program, NULL, misuses[i].report);
+        if (misuses[i].run != free_twice_on_two_cpus || platform_cpu_count() >= 2)
+            test_expect_report(misuses[i].run, NULL, misuses[i].report);
     if (QUARRY_HARDEN == 2)
         test_expect_report(free_sized_off_by_one, NULL,
                            "quarry: bad sized free: wrong size\n  address*\n"
@@ -474,8 +475,9 @@ TEST(misuse_stops_with_what_where_and_which_object)
                            "  state    allocated; freed as one of 98 bytes");
 }
 
-/* Found in one batch with the first, or when it is no span any more: as the cache's budget goes. */
-TEST(misuse_of_a_span_sized_object_is_found)
+/* Detected when a batch contains both frees, or when the span is freed, depending on the cache's
+ * size. */
+TEST(misuse_of_a_span_sized_object_is_detected)
 {
     test_heap_fresh();
     test_expect_stop(free_span_sized_twice, NULL, "quarry: bad free: \ndouble free\naddress");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An interrupt at every instruction: each path through the allocator runs one instruction at a
- * time, and wherever an interrupt could come one does, whose handler allocates and frees.
+ * An interrupt at every instruction. Each path through the allocator runs one instruction at a
+ * time. After every instruction at which interrupts are on, a handler allocates and frees.
  */
 #include <quarry/config.h>
 #include <quarry/frame.h>
@@ -12,18 +12,18 @@
 
 #define KIB ((size_t)1024)
 
-/* ---- the handler: what it took at one instruction it gives back some instructions later ---- */
+/* ---- the handler: allocates at one instruction and frees some instructions later ---- */
 
 #define HELD 13u
 
 static void *held[HELD];
 static uint64_t held_frames[HELD];
 static unsigned turn;
-static bool damaged;
+static bool corrupted;
 
 /*
- * Without the cache a frame means a loop of compare-and-swap: whoever is interrupted between load
- * and swap, every time, by one who changes that very word, never gets on.
+ * Without the frame cache, a frame is allocated in a loop of compare-and-swap. If a handler changed
+ * the word at every iteration, the loop would never end. So the handler allocates frames rarely.
  */
 #define FRAME_TURNS (QUARRY_FRAME_CACHE_FRAMES > 0 ? 3u : 1009u)
 
@@ -44,7 +44,7 @@ static void allocate_between(void)
     unsigned place = turn % HELD;
     unsigned char *object = held[place];
     if (object != NULL) {
-        damaged = damaged || object[0] != (unsigned char)place;
+        corrupted = corrupted || object[0] != (unsigned char)place;
         quarry_free(object);
         held[place] = NULL;
     } else {
@@ -69,13 +69,13 @@ static void hit(void *unused)
         quarry_free(quarry_alloc(64));
         uint64_t *zeroed = quarry_zeroed(8 + i);
         for (unsigned word = 0; word < (8 + i) / 8; word++)
-            damaged = damaged || zeroed[word] != 0;
-        zeroed[0] = UINT64_MAX; /* for the next to clear */
+            corrupted = corrupted || zeroed[word] != 0;
+        zeroed[0] = UINT64_MAX; /* the next quarry_zeroed() must clear it */
         quarry_free(zeroed);
     }
 }
 
-/* Through the cache's bottom and its top, many times: refill, growth of the stack, overflow. */
+/* Empties and fills the magazine: refill, growth of the magazine, overflow. */
 static void refill_and_overflow(void *unused)
 {
     (void)unused;
@@ -85,8 +85,8 @@ static void refill_and_overflow(void *unused)
         quarry_free(objects[i]);
 }
 
-/* Every object of this size means a new span sooner or later, and its end. */
-static void spans_come_and_go(void *unused)
+/* Allocations of this size soon need new spans, which are freed later. */
+static void alloc_and_free_spans(void *unused)
 {
     (void)unused;
     for (unsigned i = 0; i < 12; i++)
@@ -114,8 +114,8 @@ static void realloc_and_sized(void *unused)
     for (; bytes <= 600; bytes += 40)
         object = quarry_realloc(object, bytes);
     quarry_free_sized(object, bytes - 40);
-    size_t given = quarry_alloc_batch(200, 50, objects);
-    quarry_free_batch(given, objects);
+    size_t allocated = quarry_alloc_batch(200, 50, objects);
+    quarry_free_batch(allocated, objects);
 }
 
 static void frames(void *unused)
@@ -123,7 +123,7 @@ static void frames(void *unused)
     (void)unused;
     for (unsigned order = 0; order <= 9; order++)
         quarry_frame_free(quarry_frame_alloc(order), order);
-    uint64_t singles[2 * QUARRY_FRAME_CACHE_FRAMES + 1]; /* through the cache's both ends */
+    uint64_t singles[2 * QUARRY_FRAME_CACHE_FRAMES + 1]; /* empties and overflows the cache */
     for (unsigned i = 0; i < sizeof singles / sizeof singles[0]; i++)
         singles[i] = quarry_frame_alloc(0);
     for (unsigned i = 0; i < sizeof singles / sizeof singles[0]; i++)
@@ -148,14 +148,14 @@ struct path {
 static const struct path paths[] = {
     {"hit", hit},
     {"refill and overflow", refill_and_overflow},
-    {"spans come and go", spans_come_and_go},
+    {"alloc and free spans", alloc_and_free_spans},
     {"large", large},
     {"realloc and sized", realloc_and_sized},
     {"frames", frames},
     {"cpu off and on", cpu_off_and_on},
 };
 
-static void give_back_held(void)
+static void free_held(void)
 {
     for (unsigned i = 0; i < HELD; i++) {
         quarry_free(held[i]);
@@ -166,28 +166,29 @@ static void give_back_held(void)
     }
 }
 
-/* Nothing may be lost or damaged. */
-static void judge(const struct path *path, const char *kind, unsigned long points, size_t frames)
+/* No memory may be lost, and no object corrupted. */
+static void check_path(const struct path *path, const char *kind, unsigned long points,
+                       size_t frames)
 {
     test_note("%s: %s at %lu instructions", path->name, kind, points);
     quarry_verify();
-    give_back_held();
+    free_held();
     test_heap_settle();
     quarry_verify();
     struct quarry_stats stats;
     quarry_stats(&stats);
-    EXPECT(!damaged && stats.small_live_objects == 0 && stats.large_live_objects == 0);
+    EXPECT(!corrupted && stats.small_live_objects == 0 && stats.large_live_objects == 0);
     EXPECT(stats.arenas == 0 && stats.frames_free == frames);
 }
 
 static void step_through(const struct path *path, const char *kind, void (*between)(void))
 {
     size_t frames_before = quarry_frame_free_count();
-    damaged = false;
+    corrupted = false;
     unsigned long points = platform_step(path->run, NULL, between);
     platform_move_to(0);
     if (points > 0)
-        judge(path, kind, points, frames_before);
+        check_path(path, kind, points, frames_before);
     else
         test_skip("no single steps on this platform");
 }
@@ -199,7 +200,7 @@ TEST(step_interrupt_at_every_instruction)
         step_through(&paths[i], "interrupted", allocate_between);
 }
 
-/* ---- a thread that is moved to another CPU wherever it is interrupted ---- */
+/* ---- a thread that moves to another CPU at every interrupt ---- */
 
 static void migrate_between(void)
 {
@@ -208,7 +209,7 @@ static void migrate_between(void)
     allocate_between();
 }
 
-/* But for the last path: a thread that takes its CPU offline stays on it. */
+/* Without the last path: a thread that takes its CPU offline must not move. */
 TEST(step_migration_at_every_instruction)
 {
     if (platform_cpu_count() < 2) {

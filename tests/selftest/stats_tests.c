@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reports: the JSON is JSON, and what it says is what quarry_stats() says. */
+/* Statistics as text and JSON: the syntax, and the same numbers as in quarry_stats(). */
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
 #include <quarry/stats.h>
@@ -8,18 +8,18 @@
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 
-static char report[96 * 1024];
+static char output[96 * 1024];
 static size_t length;
 
 static void keep(void *context, const char *text)
 {
-    EXPECT(context == report);
-    while (*text != 0 && length + 1 < sizeof report)
-        report[length++] = *text++;
-    report[length] = 0;
+    EXPECT(context == output);
+    while (*text != 0 && length + 1 < sizeof output)
+        output[length++] = *text++;
+    output[length] = 0;
 }
 
-/* ---- a reader of JSON, as far as there is any: objects, lists, plain texts, whole numbers ---- */
+/* ---- a parser of JSON: objects, lists, strings without escapes, unsigned integers ---- */
 
 static const char *at;
 
@@ -81,7 +81,7 @@ static bool read_value(unsigned depth)
     return *at == '"' ? read_text() : read_number();
 }
 
-/* ---- what is in it ---- */
+/* ---- the contents ---- */
 
 static const char *find(const char *text, const char *from)
 {
@@ -95,20 +95,20 @@ static const char *find(const char *text, const char *from)
     return NULL;
 }
 
-static bool says(const char *name, size_t value)
+static bool has_number(const char *name, size_t value)
 {
     char text[100];
     format_text(text, sizeof text, "\"%s\": %zu", name, value);
-    return find(text, report) != NULL;
+    return find(text, output) != NULL;
 }
 
-/* The sum of all numbers of that name. */
+/* The sum of all numbers with this name. */
 static size_t sum_of(const char *name)
 {
     char text[100];
     format_text(text, sizeof text, "\"%s\": ", name);
     size_t sum = 0;
-    for (const char *place = report; (place = find(text, place)) != NULL;) {
+    for (const char *place = output; (place = find(text, place)) != NULL;) {
         size_t value = 0;
         while (*place >= '0' && *place <= '9')
             value = value * 10 + (size_t)(*place++ - '0');
@@ -117,7 +117,7 @@ static size_t sum_of(const char *name)
     return sum;
 }
 
-TEST(report_json_says_what_the_figures_say)
+TEST(stats_json_agrees_with_stats)
 {
     test_heap_fresh();
     void *objects[100];
@@ -127,13 +127,15 @@ TEST(report_json_says_what_the_figures_say)
     struct quarry_stats stats;
     quarry_stats(&stats);
     length = 0;
-    quarry_stats_json(keep, report);
-    at = report;
+    quarry_stats_json(keep, output);
+    at = output;
     EXPECT(read_value(0));
     skip_space();
     EXPECT(*at == 0);
-    EXPECT(says("frames_total", stats.frames_total) && says("frames_free", stats.frames_free));
-    EXPECT(says("small_live_bytes", stats.small_live_bytes) && says("arenas", stats.arenas));
+    EXPECT(has_number("frames_total", stats.frames_total) &&
+           has_number("frames_free", stats.frames_free));
+    EXPECT(has_number("small_live_bytes", stats.small_live_bytes) &&
+           has_number("arenas", stats.arenas));
     EXPECT(sum_of("live_objects") == stats.small_live_objects);
     EXPECT(sum_of("pages") * 4096 == stats.arena_bytes);
     EXPECT(sum_of("free_pages") * 4096 == stats.page_free_bytes);
@@ -142,16 +144,16 @@ TEST(report_json_says_what_the_figures_say)
     quarry_free(large);
 }
 
-TEST(report_text_has_a_line_for_each_total)
+TEST(stats_text_has_all_sections)
 {
     test_heap_fresh();
     length = 0;
-    quarry_stats_text(keep, report);
-    EXPECT(find("frames_total", report) != NULL && find("\nclasses\n", report) != NULL);
-    EXPECT(find("\ncpus\n", report) != NULL && find("\narenas\n", report) != NULL);
+    quarry_stats_text(keep, output);
+    EXPECT(find("frames_total", output) != NULL && find("\nclasses\n", output) != NULL);
+    EXPECT(find("\ncpus\n", output) != NULL && find("\narenas\n", output) != NULL);
 }
 
-TEST(report_window_tells_what_its_frames_are_used_for)
+TEST(memory_use_counts_free_and_small_frames)
 {
     test_heap_fresh();
     struct quarry_setup setup;
