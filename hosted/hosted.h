@@ -4,6 +4,7 @@
  *
  *     malloc.c       the functions that programs call
  *     sizes.c        sizes and cache ids
+ *     port.c         the out-of-line half of the port: thread state, claims of CPUs
  *     threads.c      start and end of threads, and forks
  *     sharing.c      threads without a cache of their own use the caches of the machine's CPUs
  *     restartable.c  the restartable sequences by which they pop and push
@@ -15,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <quarry/port.h>
 
 #define SLOW __attribute__((__noinline__, __cold__))
 
@@ -49,14 +52,27 @@ void hosted_memory_idle(void *start, size_t bytes);
 void hosted_enter(void);
 void hosted_leave(void);
 
+/* ---- state of the port (port.c) ---- */
+
+/* A magazine that is always both empty and full. */
+extern void *hosted_sentinel[2];
+
+/* The blocks of the machine's CPUs. CPU i is Quarry's CPU hosted_first_shared + i. */
+struct hosted_shared {
+    struct quarry_cpu block;
+} __attribute__((__aligned__(64))); /* separate cache lines */
+
+extern struct hosted_shared hosted_shared[HOSTED_SHARED_CPUS_MAX];
+extern unsigned hosted_first_shared;
+
 /* ---- sharing ---- */
 
 /* The number of the machine's CPUs; 0 if Linux does not restart sequences. */
 unsigned sharing_count(void);
 
 /* After quarry_init(): the machine's CPUs become Quarry's CPUs from `first_number` on. All their
- * magazines are set to `sentinel`. */
-void sharing_begin(unsigned first_number, void **sentinel);
+ * magazines are set to the sentinel. */
+void sharing_begin(unsigned first_number);
 
 /* Whether this thread can share. */
 bool sharing_works(void);

@@ -45,6 +45,7 @@ struct hosted_thread {
 extern __thread struct hosted_thread hosted_thread
     __attribute__((__visibility__("hidden"), tls_model("initial-exec")));
 
+/* Called while masked: unmasks this thread until the fork is done. */
 void hosted_wait_for_fork(void);
 extern bool hosted_forking; /* atomic */
 

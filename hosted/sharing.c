@@ -20,14 +20,7 @@
 #include "lib/atomic.h"
 #include "mm/objects/cpu_cache.h"
 
-#define ROUNDS_AWAKE 16u
-
-/* The machine's CPU i is Quarry's CPU first_number + i. */
-static struct {
-    struct quarry_cpu block;
-} __attribute__((__aligned__(64))) shared[HOSTED_SHARED_CPUS_MAX];
 static unsigned shared_count;
-static unsigned first_number;
 
 /* One more than the highest number in Linux's list of possible CPUs, such as "0-63" or "0,2-5"; 0
  * if it cannot be read. */
@@ -55,15 +48,15 @@ unsigned sharing_count(void)
     return cpus <= HOSTED_SHARED_CPUS_MAX ? cpus : 0;
 }
 
-void sharing_begin(unsigned first, void **sentinel)
+void sharing_begin(unsigned first_number)
 {
-    first_number = first;
-    shared_count = cpu_cache_count() - first;
+    hosted_first_shared = first_number;
+    shared_count = cpu_cache_count() - first_number;
     for (unsigned cpu = 0; cpu < shared_count; cpu++) {
-        struct quarry_cpu *block = &shared[cpu].block;
+        struct quarry_cpu *block = &hosted_shared[cpu].block;
         for (unsigned i = 0; i < QUARRY_MAGAZINES; i++)
-            block->top[i] = sentinel;
-        block->cache = cpu_cache_of(first + cpu);
+            block->top[i] = hosted_sentinel;
+        block->cache = cpu_cache_of(first_number + cpu);
         block->cache->block = block;
         restartable_set(cpu, block);
     }
@@ -72,40 +65,6 @@ void sharing_begin(unsigned first, void **sentinel)
 bool sharing_works(void)
 {
     return shared_count > 0 && restartable_works() && restartable_cpu() < shared_count;
-}
-
-/* ---- claims ---- */
-
-void hosted_claim(void)
-{
-    int cpu;
-    for (unsigned round = 1; (cpu = restartable_claim()) == RESTARTABLE_BUSY; round++) {
-        if (round % ROUNDS_AWAKE == 0)
-            sched_yield(); /* the claiming thread may be waiting for this CPU */
-        else
-            quarry_port_pause();
-    }
-    hosted_thread.claimed = (unsigned)cpu;
-}
-
-void hosted_unclaim(void)
-{
-    restartable_set(hosted_thread.claimed, &shared[hosted_thread.claimed].block);
-}
-
-static unsigned cpu_here(void)
-{
-    return hosted_thread.masked > 0 ? hosted_thread.claimed : restartable_cpu();
-}
-
-unsigned hosted_shared_number(void)
-{
-    return first_number + cpu_here();
-}
-
-struct quarry_cpu *hosted_shared_block(void)
-{
-    return &shared[cpu_here()].block;
 }
 
 /* ---- entering ---- */

@@ -14,7 +14,6 @@
  * exist in the child, so the child reaps their caches.
  */
 #include "hosted/hosted.h"
-#include "hosted/sizes.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -23,24 +22,15 @@
 #include <quarry/quarry.h>
 #include <quarry_arch.h>
 
+#include "hosted/sizes.h"
 #include "lib/atomic.h"
 #include "mm/objects/cpu_cache.h"
 
 #define ENDINGS_MAX (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
-#define ROUNDS_AWAKE 64u
 
 /* Threads with a cache of their own. More would waste memory for tables on a small machine. */
 #define THREADS_PER_CPU 4u
 #define SCAVENGE_MISSES 4096u /* misses between two steps of some thousand instructions each */
-
-/* A magazine that is always both empty and full. */
-static void *sentinel[2] = {NULL, QUARRY_MAGAZINE_END};
-
-__thread struct hosted_thread hosted_thread = {
-    .block = {.top = {[0 ... QUARRY_MAGAZINES - 1] = sentinel}},
-};
-
-bool hosted_forking;
 
 enum { UNSTARTED, STARTING, STARTED };
 static int started; /* atomic */
@@ -56,15 +46,6 @@ static struct quarry_cpu cpu_0;
 
 /* Held by a bare thread while it is in Quarry, and by a forking thread. */
 static pthread_mutex_t bare_lock = PTHREAD_MUTEX_INITIALIZER;
-
-void hosted_pause(void)
-{
-    static __thread unsigned rounds __attribute__((tls_model("initial-exec")));
-    if (++rounds % ROUNDS_AWAKE == 0)
-        sched_yield();
-    else
-        __builtin_ia32_pause();
-}
 
 /* ---- numbers ---- */
 
@@ -147,7 +128,7 @@ static void start(void)
         quarry_port_panic("quarry: cannot initialise the heap");
     cpu_cache_of(0)->block = &cpu_0;
     if (sharable > 0)
-        sharing_begin(threads_end, sentinel);
+        sharing_begin(threads_end);
     hosted_sizes_init();
 }
 
@@ -200,27 +181,13 @@ static void end(void *unused)
     quarry_cpu_offline();
     number_free(number);
     for (unsigned i = 0; i < QUARRY_MAGAZINES; i++)
-        hosted_thread.block.top[i] = sentinel;
+        hosted_thread.block.top[i] = hosted_sentinel;
     hosted_thread.state = HOSTED_NEW;
     if (++hosted_thread.endings >= ENDINGS_MAX)
         become_bare();
 }
 
 /* ---- fork ---- */
-
-void hosted_wait_for_fork(void)
-{
-    while (atomic_load_acquire(&hosted_forking)) {
-        __atomic_store_n(&hosted_thread.masked, 0, __ATOMIC_SEQ_CST);
-        if (hosted_is_sharing())
-            hosted_unclaim();
-        while (atomic_load_acquire(&hosted_forking))
-            sched_yield();
-        if (hosted_is_sharing())
-            hosted_claim();
-        __atomic_store_n(&hosted_thread.masked, 1, __ATOMIC_SEQ_CST);
-    }
-}
 
 static void before_fork(void)
 {
