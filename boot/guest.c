@@ -65,9 +65,9 @@ static void restore_access(void)
     changed_to = 0;
 }
 
-void guest_init(const struct handoff *given)
+void guest_init(const struct handoff *from_firmware)
 {
-    handoff = given;
+    handoff = from_firmware;
     interrupts_set_page_fault_hook(quarry_guard_fault);
     interrupts_set_handler(VECTOR_TIMER, on_timer);
     interrupts_set_handler(VECTOR_DRAIN, on_drain);

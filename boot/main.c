@@ -342,9 +342,9 @@ static void on_own_stack(void *argument)
     run_everything();
 }
 
-_Noreturn void harness_main(struct handoff *given)
+_Noreturn void harness_main(struct handoff *from_firmware)
 {
-    handoff = given;
+    handoff = from_firmware;
     options = options_parse(handoff->options);
     clock_init(handoff->ticks_per_second);
     console_init(&handoff->framebuffer);

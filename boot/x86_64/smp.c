@@ -45,9 +45,9 @@ static void cpu_prepare(struct cpu *cpu, unsigned number, uint32_t id)
     paging_protect(cpu->stack_area + 4096 + CPU_STACK_BYTES, 4096, PAGING_NONE);
 }
 
-void smp_init(const struct smp_memory *given, uint32_t boot_apic_id)
+void smp_init(const struct smp_memory *work_memory, uint32_t boot_apic_id)
 {
-    memory = *given;
+    memory = *work_memory;
     interrupts_set_handler(VECTOR_WAKE, on_wake);
     cpu_prepare(&memory.cpus[0], 0, boot_apic_id);
     cpu_load(&memory.cpus[0]);

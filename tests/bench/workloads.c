@@ -23,7 +23,7 @@ static void fail(const char *why)
 }
 
 /* Allocates and, like a program, writes to the object: the first and the last byte. */
-static void *take(size_t bytes)
+static void *allocate(size_t bytes)
 {
     unsigned char *object = malloc(bytes);
     if (object == NULL)
@@ -68,7 +68,7 @@ static void in_threads(unsigned count, void *(*work)(void *))
 static void pairs(size_t bytes, unsigned rounds)
 {
     for (unsigned i = 0; i < rounds; i++)
-        free(take(bytes));
+        free(allocate(bytes));
 }
 
 static void batches(size_t bytes, unsigned rounds)
@@ -76,7 +76,7 @@ static void batches(size_t bytes, unsigned rounds)
     static void *objects[1000];
     for (unsigned round = 0; round < rounds; round++) {
         for (unsigned i = 0; i < 1000; i++)
-            objects[i] = take(bytes);
+            objects[i] = allocate(bytes);
         for (unsigned i = 0; i < 1000; i++)
             free(objects[i * 389 % 1000]);
     }
@@ -125,7 +125,7 @@ static void replace(void)
     for (unsigned i = 0; i < 20000000; i++) {
         void **place = &live[next_random(&random) % LIVE];
         free(*place);
-        *place = take(random_between(&random, 16, 1024));
+        *place = allocate(random_between(&random, 16, 1024));
     }
 }
 
@@ -175,7 +175,7 @@ static void *larson_thread(void *number)
     for (unsigned i = 0; i < LARSON_ROUNDS; i++) {
         void **place = &live[next_random(&random) % LARSON_LIVE];
         free(*place);
-        *place = take(random_between(&random, 10, 500));
+        *place = allocate(random_between(&random, 10, 500));
     }
     return NULL;
 }
@@ -224,9 +224,9 @@ static void **queue_get(void)
 static void produce(uint64_t random, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        void **batch = take(QUEUE_BATCH * sizeof(void *));
+        void **batch = allocate(QUEUE_BATCH * sizeof(void *));
         for (unsigned j = 0; j < QUEUE_BATCH; j++)
-            batch[j] = take(random_between(&random, 16, 400));
+            batch[j] = allocate(random_between(&random, 16, 400));
         queue_put(batch);
     }
 }
@@ -281,7 +281,7 @@ static void *mstress_thread(void *number)
     static __thread void *kept[MSTRESS_OBJECTS];
     for (unsigned round = 0; round < MSTRESS_ROUNDS; round++) {
         for (unsigned i = 0; i < MSTRESS_OBJECTS; i++) {
-            kept[i] = take(random_bytes(&random));
+            kept[i] = allocate(random_bytes(&random));
             if (next_random(&random) % 4 == 0) {
                 void **place = &shared[next_random(&random) % SHARED];
                 kept[i] = __atomic_exchange_n(place, kept[i], __ATOMIC_ACQ_REL);
@@ -309,14 +309,14 @@ static void *sh6_thread(void *number)
 {
     enum { COUNT = 4000 };
     uint64_t random = (uintptr_t)number * 31;
-    void **blocks = take(COUNT * sizeof(void *));
+    void **blocks = allocate(COUNT * sizeof(void *));
     for (unsigned round = 0; round < 400; round++) {
         for (unsigned i = 0; i < COUNT; i++)
-            blocks[i] = take(random_between(&random, 1, i % 100 == 0 ? 8000 : 1000));
+            blocks[i] = allocate(random_between(&random, 1, i % 100 == 0 ? 8000 : 1000));
         for (unsigned i = 0; i < COUNT; i += 2) /* every second one forwards, the rest backwards */
             free(blocks[i]);
         for (unsigned i = 0; i < COUNT; i += 2)
-            blocks[i] = take(random_between(&random, 1, 200));
+            blocks[i] = allocate(random_between(&random, 1, 200));
         for (unsigned i = COUNT; i-- > 0;)
             free(blocks[i]);
     }
@@ -351,7 +351,7 @@ static void *thrash_thread(void *number)
 {
     (void)number;
     for (unsigned round = 0; round < SCRATCH_ROUNDS; round++) {
-        unsigned char *object = take(SCRATCH_BYTES);
+        unsigned char *object = allocate(SCRATCH_BYTES);
         memset(object, 0, SCRATCH_BYTES);
         scratch(object);
         free(object);
@@ -374,7 +374,7 @@ static void cache_thrash(void)
 static void cache_scratch(void)
 {
     for (unsigned i = 0; i < 2; i++)
-        scratched[i] = take(SCRATCH_BYTES);
+        scratched[i] = allocate(SCRATCH_BYTES);
     in_threads(2, scratch_thread);
 }
 
@@ -424,9 +424,9 @@ static void tree(void)
     for (unsigned round = 0; round < 3; round++) {
         struct node *root = NULL;
         for (unsigned i = 0; i < 400000; i++) {
-            struct node *node = take(sizeof *node);
+            struct node *node = allocate(sizeof *node);
             *node = (struct node){.key = next_random(&random), .priority = next_random(&random)};
-            node->text = take(random_between(&random, 8, 60));
+            node->text = allocate(random_between(&random, 8, 60));
             root = insert(root, node);
         }
         sum += free_tree(root);
@@ -443,7 +443,7 @@ struct number {
 
 static struct number *number_new(unsigned length)
 {
-    struct number *number = take(sizeof *number + length * sizeof(uint32_t));
+    struct number *number = allocate(sizeof *number + length * sizeof(uint32_t));
     number->length = length;
     return number;
 }
@@ -514,7 +514,7 @@ static void large_blocks(void)
         unsigned place = (unsigned)(next_random(&random) % LIVE);
         size_t bytes = random_between(&random, (size_t)64 << 10, (size_t)12 << 20);
         free(live[place]);
-        live[place] = take(bytes);
+        live[place] = allocate(bytes);
         for (size_t at = 0; at < bytes; at += (size_t)64 << 10)
             live[place][at] = 1;
     }
@@ -527,11 +527,11 @@ static void large_blocks(void)
 static void million(size_t low, size_t high)
 {
     enum { COUNT = 1000000 };
-    void **objects = take(COUNT * sizeof(void *));
+    void **objects = allocate(COUNT * sizeof(void *));
     uint64_t random = 3;
     for (unsigned i = 0; i < COUNT; i++) {
         size_t bytes = random_between(&random, low, high);
-        objects[i] = take(bytes);
+        objects[i] = allocate(bytes);
         memset(objects[i], 1, bytes);
     }
     for (unsigned i = 0; i < COUNT; i++)

@@ -16,8 +16,8 @@ part() {
     sed -n "/^== $1\$/,/^== /p" "$work/output" | grep -v '^== '
 }
 
-# says HEADING PATTERN
-says() {
+# expect HEADING PATTERN: the part under the heading must match the pattern
+expect() {
     if part "$1" | grep -Eq "$2"; then
         echo "ok - gdb: $1: $2"
         passed=$((passed + 1))
@@ -36,20 +36,20 @@ while [ ! -S "$work/stub" ] && kill -0 "$machine" 2>/dev/null; do
 done
 timeout 120 gdb -q -batch -ex "target remote $work/stub" -x tests/gdb/session.gdb "$kernel" > "$work/output" 2>&1
 
-says info '^memory .* MiB managed by Quarry'
-says info '^arenas +[1-9]'
-says info '^cpu 0 +[1-9][0-9,]* objects cached'
-says info '^ +[0-9]+ +[0-9]+ +[1-9][0-9]* +[1-9]'
-says live 'state +live'
-says live ' 1 bytes into slot '
-says cached 'state +free, in the cache of cpu 0'
-says free 'state +free, in its span'
-says foreign 'not in the heap'
-says spans ' pages +[0-9]+ of [0-9]+ slots allocated'
-says spans '^[1-9][0-9]* spans of [1-9][0-9]* bytes'
-says consistent 'all counts agree'
-says 'corrupted page heap' 'inconsistent: free_pages of the page heap and of all arenas: [0-9]+ and [0-9]+'
-says 'corrupted span' 'inconsistent: slots allocated of the span at 0x[0-9a-f]+'
-says restored 'all counts agree'
+expect info '^memory .* MiB managed by Quarry'
+expect info '^arenas +[1-9]'
+expect info '^cpu 0 +[1-9][0-9,]* objects cached'
+expect info '^ +[0-9]+ +[0-9]+ +[1-9][0-9]* +[1-9]'
+expect live 'state +live'
+expect live ' 1 bytes into slot '
+expect cached 'state +free, in the cache of cpu 0'
+expect free 'state +free, in its span'
+expect foreign 'not in the heap'
+expect spans ' pages +[0-9]+ of [0-9]+ slots allocated'
+expect spans '^[1-9][0-9]* spans of [1-9][0-9]* bytes'
+expect consistent 'all counts agree'
+expect 'corrupted page heap' 'inconsistent: free_pages of the page heap and of all arenas: [0-9]+ and [0-9]+'
+expect 'corrupted span' 'inconsistent: slots allocated of the span at 0x[0-9a-f]+'
+expect restored 'all counts agree'
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -13,24 +13,24 @@
  * this error.
  */
 bool online = true;
-bool asked = false;
+bool requested = false;
 bool interrupt_pending = false;
 bool interrupts_on = true;
 bool cached = false;            /* the cache is not empty */
-bool empty_since_asked = false; /* the claim */
+bool empty_since_request = false; /* the claim */
 
 #define ROUNDS 3
 
-inline now_empty() { cached = false; empty_since_asked = true }
+inline now_empty() { cached = false; empty_since_request = true }
 
 /* drain(), with interrupts off. The other CPU can run between the lines. */
 inline drain() {
 #ifdef CLEAR_FIRST
-    asked = false;
+    requested = false;
     atomic { now_empty() };
 #else
     atomic { now_empty() };
-    asked = false;
+    requested = false;
 #endif
 }
 
@@ -40,7 +40,7 @@ inline take_interrupt() {
     :: interrupt_pending && interrupts_on ->
         interrupt_pending = false;
         interrupts_on = false;
-        if :: asked -> drain() :: else -> skip fi;
+        if :: requested -> drain() :: else -> skip fi;
         interrupts_on = true
     :: else -> skip
     fi
@@ -54,7 +54,7 @@ active proctype worker() {
         if
         :: online -> /* frees an object */
             interrupts_on = false; cached = true; interrupts_on = true
-        :: online && asked -> /* misses and serves the request */
+        :: online && requested -> /* misses and serves the request */
             interrupts_on = false; drain(); interrupts_on = true
         :: online -> /* goes offline */
             interrupts_on = false; drain(); online = false; interrupts_on = true
@@ -67,25 +67,25 @@ active proctype worker() {
     od
 }
 
-active proctype asker() {
+active proctype requester() {
     byte round = 0;
     byte waited;
-    bool answered;
+    bool done;
     do
     :: round < 2 ->
         if
         :: online ->
-            atomic { asked = true; empty_since_asked = !cached }
+            atomic { requested = true; empty_since_request = !cached }
             interrupt_pending = true;
             waited = 0;
-            answered = false;
+            done = false;
             do
-            :: waited < 3 && !answered ->
-                answered = !online || !asked;
+            :: waited < 3 && !done ->
+                done = !online || !requested;
                 waited++
             :: else -> break
             od;
-            assert(!answered || empty_since_asked)
+            assert(!done || empty_since_request)
         :: else -> skip
         fi;
         round++

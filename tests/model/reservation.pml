@@ -123,7 +123,7 @@ inline take_anywhere(me) {
 }
 
 /* give_back(): frees to the CPU's reservation if it is of this tree, else to the tree. */
-inline give(me) {
+inline free_frame(me) {
     atomic {
         held[me]--;
         if
@@ -166,7 +166,7 @@ proctype cpu(byte me) {
         if :: !got -> take_anywhere(me) :: else -> skip fi;
         /* FRAMES > CPUS: the other CPUs cannot hold all frames. */
         assert(got);
-        give(me);
+        free_frame(me);
         if
         :: drain(me)
         :: skip

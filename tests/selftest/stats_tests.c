@@ -29,7 +29,7 @@ static void skip_space(void)
         at++;
 }
 
-static bool take(char wanted)
+static bool accept(char wanted)
 {
     skip_space();
     bool there = *at == wanted;
@@ -39,11 +39,11 @@ static bool take(char wanted)
 
 static bool read_text(void)
 {
-    if (!take('"'))
+    if (!accept('"'))
         return false;
     while (*at != '"' && *at >= ' ' && *at != '\\')
         at++;
-    return take('"');
+    return accept('"');
 }
 
 static bool read_number(void)
@@ -58,24 +58,24 @@ static bool read_value(unsigned depth);
 
 static bool read_many(char end, bool named, unsigned depth)
 {
-    if (take(end))
+    if (accept(end))
         return true;
     do {
-        if (named && !(read_text() && take(':')))
+        if (named && !(read_text() && accept(':')))
             return false;
         if (!read_value(depth + 1))
             return false;
-    } while (take(','));
-    return take(end);
+    } while (accept(','));
+    return accept(end);
 }
 
 static bool read_value(unsigned depth)
 {
     if (depth > 4)
         return false;
-    if (take('{'))
+    if (accept('{'))
         return read_many('}', true, depth);
-    if (take('['))
+    if (accept('['))
         return read_many(']', false, depth);
     skip_space();
     return *at == '"' ? read_text() : read_number();
@@ -161,8 +161,8 @@ TEST(memory_use_counts_free_and_small_frames)
     uint64_t huge = quarry_frame_alloc(QUARRY_ORDER_HUGE);
     unsigned char *object = quarry_alloc(64);
     REQUIRE(huge != 0 && object != NULL);
-    struct quarry_memory_use taken = quarry_memory_use(huge);
-    EXPECT(taken.free_frames == 0 && taken.small_frames == 0);
+    struct quarry_memory_use used = quarry_memory_use(huge);
+    EXPECT(used.free_frames == 0 && used.small_frames == 0);
     uint64_t physical = (uintptr_t)object - setup.direct_map;
     struct quarry_memory_use small = quarry_memory_use(physical);
     EXPECT(small.small_frames > 0 && small.small_frames + small.free_frames <= 512);

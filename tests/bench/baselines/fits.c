@@ -50,7 +50,7 @@ static void release(void *object)
     enlist(block_release(block_of(object), leave));
 }
 
-static void *take(struct block *block, size_t bytes)
+static void *allocate_from(struct block *block, size_t bytes)
 {
     if (block == NULL)
         return NULL;
@@ -97,7 +97,7 @@ static struct block *best_fit(size_t bytes)
 static void *alloc(size_t object_bytes, struct block *(*choose)(size_t bytes))
 {
     size_t bytes = block_bytes_for(object_bytes);
-    return bytes != 0 ? take(choose(bytes), bytes) : NULL;
+    return bytes != 0 ? allocate_from(choose(bytes), bytes) : NULL;
 }
 
 static void *alloc_first(size_t bytes)

@@ -33,7 +33,7 @@ static void print(void *context, const char *text)
 /* The same number of bytes in each doubling of sizes: few large objects and many small ones. */
 static void fill(struct random *random, size_t bytes, unsigned least_bits)
 {
-    for (size_t taken = 0; taken < bytes;) {
+    for (size_t allocated = 0; allocated < bytes;) {
         unsigned bits =
             least_bits + (unsigned)random_below(random, OBJECT_BYTES_MAX_BITS - least_bits);
         size_t each = ((size_t)1 << bits) + random_below(random, (uint64_t)1 << bits);
@@ -42,7 +42,7 @@ static void fill(struct random *random, size_t bytes, unsigned least_bits)
             if (node == NULL)
                 return;
             list_push_front(&objects, node);
-            taken += each;
+            allocated += each;
         }
     }
 }
