@@ -4,9 +4,8 @@
  *
  *     run-tests [filter] [stress=SECONDS] [first]   "first": stop at the first failure
  *     run-tests replay object|frame|map FILE...     run a fuzz target on each file
- *     run-tests random object|frame|map SEED COUNT  run it on random inputs; shrink the first
- * failure run-tests shrink object|frame|map FILE        print the shortest failing part of the
- * input as C
+ *     run-tests random object|frame|map SEED COUNT  random inputs; the first failure is shrunk
+ *     run-tests shrink object|frame|map FILE        print the shortest failing part as C
  */
 #include <stdio.h>
 #include <stdlib.h>
