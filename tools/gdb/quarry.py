@@ -24,9 +24,10 @@ class Inconsistency(Exception):
 
 
 def variable(name, file=""):
-    """A global variable of Quarry. In dist/quarry.c a static variable has its file's name as a prefix if
-    another file has one of the same name."""
-    for candidate in (name, f"{file}__{name}"):
+    """A global variable of Quarry. `file`: the file that defines it, for a name that other files use too. In
+    dist/quarry.c such a variable has the file's name as a prefix."""
+    candidates = [f"'{file}.c'::{name}", f"{file}__{name}"] if file else []
+    for candidate in candidates + [name]:
         try:
             return gdb.parse_and_eval(candidate)
         except gdb.error:
@@ -133,7 +134,7 @@ class Info(gdb.Command):
 
     def invoke(self, argument, from_tty):
         heap = variable("page_heap")
-        frames = variable("frames")["allocator"]
+        frames = variable("frames", "frame_api")["allocator"]
         print(f"memory      {size_text(int(frames['total_frames']) * PAGE_BYTES)} managed by Quarry")
         print(f"arenas      {int(heap['arenas'])}, of them {int(heap['idle_arenas'])} idle; "
               f"{size_text(int(heap['owned_pages']) * PAGE_BYTES)}, free "
