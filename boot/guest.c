@@ -4,6 +4,7 @@
 
 #include <quarry/frame.h>
 #include <quarry/guard.h>
+#include <quarry/quarry.h>
 
 #include "boot/console.h"
 #include "boot/dashboard.h"

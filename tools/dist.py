@@ -21,10 +21,11 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PUBLIC = "include/quarry/"
 # The order in which a reader wants them; further headers follow by name.
-PUBLIC_ORDER = ["config.h", "port.h", "version.h", "quarry.h", "frame.h", "guard.h", "stats.h", "inline.h"]
+PUBLIC_ORDER = ["config.h", "port.h", "version.h", "status.h", "quarry.h", "frame.h", "guard.h", "stats.h", "inline.h"]
 ARCH = "arch/x86_64/quarry_arch.h"
 GENERIC = "arch/generic/"
-MASKED = GENERIC + "masked.h"
+# What ports share: (file, the macro that a port with its own defines).
+SHARED = [(GENERIC + "masked.h", "QUARRY_PORT_HAS_FAST_PATH"), (GENERIC + "memory.h", "QUARRY_PORT_HAS_MEMORY")]
 FAST_PATH = "arch/x86_64/fast_path.c"
 # The kernel has the functions that compilers call (memcpy() and its like); see docs/PORTING.md.
 LEFT_OUT = {"lib/compiler_calls.c"}
@@ -167,11 +168,13 @@ def public_headers():
 
 
 def arch_sections():
-    """The x86-64 port's header and the masked form. Other generic headers stand where they are included."""
-    inner = lambda m: without_includes(read(m[2])) if m[2].startswith(GENERIC) and m[2] != MASKED else m[0]
+    """The x86-64 port's header, and the generic functions for a port that lacks some."""
+    shared = {name for name, _ in SHARED}
+    inner = lambda m: without_includes(read(m[2])) if m[2].startswith(GENERIC) and m[2] not in shared else m[0]
     arch = without_cplusplus(without_includes(INCLUDE.sub(inner, read(ARCH))))
-    masked = without_cplusplus(without_includes(read(MASKED)))
-    return arch, section(MASKED) + "#ifndef QUARRY_PORT_HAS_FAST_PATH\n\n" + masked + "#endif\n\n"
+    generic = "".join(f"{section(name)}#ifndef {macro}\n\n{without_cplusplus(without_includes(read(name)))}#endif\n\n"
+                      for name, macro in SHARED)
+    return arch, generic
 
 
 def public_header():
@@ -182,7 +185,8 @@ def public_header():
  * `make dist` writes this file from include/quarry and arch/x86_64; change those. Settings are
  * macros, described in the first section: define them on the command line, the same for quarry.c
  * and for each file that includes this. QUARRY_ARCH_HEADER, if defined, is the name of a header,
- * with quotes, that replaces the port for x86-64; it may leave push and pop to the masked form.
+ * with quotes, that replaces the port for x86-64. Push, pop, copy, fill and clear have generic forms
+ * for a port that defines neither QUARRY_PORT_HAS_FAST_PATH nor QUARRY_PORT_HAS_MEMORY.
  */
 #ifndef QUARRY_PAIR_H
 #define QUARRY_PAIR_H
@@ -190,22 +194,22 @@ def public_header():
 """, HEADER_BEGIN]
     for name in public_headers():
         out += [section(name), without_cplusplus(without_includes(read(name)))]
-    arch, masked = arch_sections()
+    arch, generic = arch_sections()
     out += [section(ARCH), "#ifdef QUARRY_ARCH_HEADER\n#include QUARRY_ARCH_HEADER\n#else\n\n",
-            arch, "#endif\n\n", masked, HEADER_END]
+            arch, "#endif\n\n", generic, HEADER_END]
     return re.sub(r"\n{3,}", "\n\n", "".join(out))
 
 
 def arch_header():
-    """quarry_arch.h for the separate headers of a release: the port and the masked form in one file."""
-    arch, masked = arch_sections()
+    """quarry_arch.h for the separate headers of a release: the port and the generic functions in one file."""
+    arch, generic = arch_sections()
     text = f"""/* SPDX-License-Identifier: MIT */
 #ifndef QUARRY_ARCH_ONE_H
 #define QUARRY_ARCH_ONE_H
 
 #include <quarry/port.h>
 
-{HEADER_BEGIN}{section(ARCH)}{arch}{masked}{HEADER_END}"""
+{HEADER_BEGIN}{section(ARCH)}{arch}{generic}{HEADER_END}"""
     return re.sub(r"\n{3,}", "\n\n", text)
 
 

@@ -11,21 +11,21 @@
  * <quarry_arch.h> defines:
  *
  *   uintptr_t quarry_port_irq_save(void)
- *       Masks interrupts on this CPU and returns what quarry_port_irq_restore() needs to restore the
- *       earlier state. Calls nest. Called from any context, interrupt and NMI handlers included;
+ *       Masks interrupts on this CPU and returns what quarry_port_irq_restore() needs to restore
+ * the earlier state. Calls nest. Called from any context, interrupt and NMI handlers included;
  *       cannot fail. NMIs need not be masked. The compiler must not move memory accesses across it.
  *
  *   void quarry_port_irq_restore(uintptr_t state)
  *       Restores the state that the matching quarry_port_irq_save() found, on the same CPU.
  *
  *   unsigned quarry_port_cpu_number(void)
- *       The number of the CPU that runs this, 0 to setup.cpus - 1, the same at each call on one CPU.
- *       Called with interrupts on as well; a stale answer, because the thread has moved meanwhile,
+ *       The number of the CPU that runs this, 0 to setup.cpus - 1, the same at each call on one
+ * CPU. Called with interrupts on as well; a stale answer, because the thread has moved meanwhile,
  *       is harmless.
  *
  *   struct quarry_cpu *quarry_port_cpu(void)
- *       The block of this CPU (see below). Called with interrupts masked, or where a stale answer is
- *       harmless; on each CPU, also before it is online.
+ *       The block of this CPU (see below). Called with interrupts masked, or where a stale answer
+ * is harmless; on each CPU, also before it is online.
  *
  *   void *quarry_port_pop(size_t magazine)
  *   bool quarry_port_push(size_t magazine, void *object)
@@ -42,7 +42,8 @@
  *   void quarry_port_copy(void *to, const void *from, size_t bytes)
  *   void quarry_port_fill(void *at, unsigned char value, size_t bytes)
  *   void quarry_port_clear(void *at, size_t bytes)
- *       Copy memory that does not overlap, fill it with a byte, fill it with 0. Plain loops suffice.
+ *       Copy memory that does not overlap, fill it with a byte, fill it with 0. Plain loops
+ * suffice.
  *
  * Quarry needs nothing else: no allocation, no sleep, no page-table change, no libc.
  */

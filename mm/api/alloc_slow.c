@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocation behind the fast path: a miss of the CPU's cache, a large object, a sampled one. When there is
- * no memory, reclaim and one more try. See heap.h.
+ * Allocation behind the fast path: a miss of the CPU's cache, a large object, a sampled one. When
+ * there is no memory, reclaim and one more try. See heap.h.
  */
 #include "mm/api/heap.h"
 #include "mm/debug/sampler.h"

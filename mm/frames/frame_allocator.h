@@ -155,7 +155,8 @@ void frame_allocator_free_range(struct frame_allocator *allocator, unsigned cpu,
  */
 void frame_allocator_split(struct frame_allocator *allocator, size_t first);
 
-/* Allocates exactly [first, first + count). False: not all of it is free, and nothing is changed. */
+/* Allocates exactly [first, first + count). False: not all of it is free, and nothing is changed.
+ */
 bool frame_allocator_claim(struct frame_allocator *allocator, size_t first, size_t count);
 
 /* Allocates the longest free run of some child that has a run of `count` (1 to 512). */

@@ -49,7 +49,8 @@ bool child_take(child_entry *entry, unsigned frames);
 /* The opposite; the bits are clear already. */
 void child_give(child_entry *entry, unsigned frames);
 
-/* Takes the whole child as a huge frame, or gives it back. False: not all is free; not a huge frame. */
+/* Takes the whole child as a huge frame, or gives it back. False: not all is free; not a huge
+ * frame. */
 bool child_take_huge(child_entry *entry);
 bool child_give_huge(child_entry *entry);
 

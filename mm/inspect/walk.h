@@ -3,8 +3,8 @@
  * The walk over the heap: every span, and every slot of it.
  *
  * It goes over all pages of all arenas by the page map, so it needs no list of spans or objects,
- * and reaches spans of every kind. Leaks and the verification of the heap use it, and so does any
- * later tool that looks at all objects.
+ * and reaches spans of every kind. Leaks and the verification of the heap use it, and so can any
+ * later tool that visits all objects.
  *
  * Context. No other CPU may be inside Quarry, nor a handler on this one: spans must not be created
  * or destroyed meanwhile. It takes no lock and allocates nothing. Time: in proportion to the memory

@@ -43,8 +43,8 @@ struct central_list {
 void central_lists_init(uint64_t seed);
 
 /*
- * Up to `count` objects (at least one, unless there is no memory) into `objects`; returns how many. No
- * lock is held.
+ * Up to `count` objects (at least one, unless there is no memory) into `objects`; returns how many.
+ * No lock is held.
  */
 size_t central_list_alloc(unsigned cache_id, size_t count, void *objects[]);
 

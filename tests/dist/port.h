@@ -3,8 +3,6 @@
 #ifndef TESTS_DIST_PORT_H
 #define TESTS_DIST_PORT_H
 
-#include <string.h>
-
 extern struct quarry_cpu the_cpu;
 
 static inline uintptr_t quarry_port_irq_save(void)
@@ -29,21 +27,6 @@ static inline unsigned quarry_port_cpu_number(void)
 static inline struct quarry_cpu *quarry_port_cpu(void)
 {
     return &the_cpu;
-}
-
-static inline void quarry_port_copy(void *to, const void *from, size_t bytes)
-{
-    memcpy(to, from, bytes);
-}
-
-static inline void quarry_port_fill(void *at, unsigned char value, size_t bytes)
-{
-    memset(at, value, bytes);
-}
-
-static inline void quarry_port_clear(void *at, size_t bytes)
-{
-    memset(at, 0, bytes);
 }
 
 #endif

@@ -15,6 +15,7 @@
 #include <quarry/quarry.h>
 #include <quarry_arch.h>
 
+#include "arch/linux/host.h"
 #include "lib/random.h"
 #include "tests/scaling/lines.h"
 
@@ -24,7 +25,6 @@
 #define OPERATIONS 1000000u
 #define BATCH 100u
 
-void linux_be_cpu(unsigned number);
 
 static unsigned cpus;
 static void *objects[CPUS_MAX][BATCH];

@@ -10,7 +10,7 @@
 
 #include "lib/bits.h"
 #include "lib/list.h"
-#include "mm/frames/frame_api.h"
+#include "mm/frames/frames.h"
 #include "mm/pages/span.h"
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"

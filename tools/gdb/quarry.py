@@ -16,7 +16,8 @@ import gdb
 
 PAGE_BYTES = 4096
 ARENA_PAGES = 512
-LISTS = ["on no list", "partly free", "full", "large"]
+STATES = ["on no list", "partly free", "full", "allocated"]
+SPAN_LARGE = 1  # enum span_kind
 
 
 class Inconsistency(Exception):
@@ -100,21 +101,39 @@ def span_address(span):
     return int(variable("page_map")["direct_map"]) + int(span["first_page"]) * PAGE_BYTES
 
 
+def is_large(span):
+    return int(span["kind"]) == SPAN_LARGE
+
+
+def page_heaps():
+    return elements(variable("page_heaps"))
+
+
+def heap_sum(name):
+    """The sum of a figure over the page heaps of all nodes."""
+    return sum(int(heap[name]) for heap in page_heaps())
+
+
+def object_bytes(cache_id):
+    return int(variable("cache_shapes")[cache_id]["object_bytes"])
+
+
 def cpu_caches():
-    caches = variable("caches", "cpu_cache")
-    for i in range(int(variable("cache_count", "cpu_cache"))):
+    caches = variable("caches", "cpu_cache_online")
+    for i in range(int(variable("cache_count", "cpu_cache_online"))):
         if caches[i]["online"]:
             yield caches[i]
 
 
-def cached_by(cache, size_class):
+def cached_by(cache, cache_id):
     """The objects in a CPU's magazine."""
-    bottom, top = cache["bottom"][size_class], cache["block"]["top"][size_class]
+    bottom, top = cache["magazines"][cache_id]["bottom"], cache["block"]["top"][cache_id]
     return [int(bottom[i]) for i in range(1, int(top - bottom) + 1)]
 
 
-def classes():
-    return range(1, len(elements(variable("central_lists"))))
+def cache_ids():
+    """The ids of all caches: size classes, then further caches."""
+    return range(1, int(variable("cache_ids_created")))
 
 
 # ---- the commands ----
@@ -133,28 +152,27 @@ class Info(gdb.Command):
         super().__init__("quarry info", gdb.COMMAND_DATA)
 
     def invoke(self, argument, from_tty):
-        heap = variable("page_heap")
-        frames = variable("frames", "frame_api")["allocator"]
-        print(f"memory      {size_text(int(frames['total_frames']) * PAGE_BYTES)} managed by Quarry")
-        print(f"arenas      {int(heap['arenas'])}, of them {int(heap['idle_arenas'])} idle; "
-              f"{size_text(int(heap['owned_pages']) * PAGE_BYTES)}, free "
-              f"{size_text(int(heap['free_pages']) * PAGE_BYTES)}")
+        total = sum(int(node["allocator"]["total_frames"]) for node in elements(variable("frames", "frames")["nodes"]))
+        print(f"memory      {size_text(total * PAGE_BYTES)} managed by Quarry")
+        print(f"arenas      {heap_sum('arenas')}, of them {heap_sum('idle_arenas')} idle; "
+              f"{size_text(heap_sum('owned_pages') * PAGE_BYTES)}, free "
+              f"{size_text(heap_sum('free_pages') * PAGE_BYTES)}")
         large = [span for arena in arenas() for span in spans_of_arena(arena)
-                 if int(span["size_class"]) == 0]
+                 if is_large(span)]
         print(f"large       {len(large)} objects, "
               f"{size_text(sum(int(span['pages']) for span in large) * PAGE_BYTES)}")
         for cache in cpu_caches():
-            held = sum(len(cached_by(cache, i)) for i in classes())
+            held = sum(len(cached_by(cache, i)) for i in cache_ids())
             print(f"cpu {int(cache['cpu']):<8}{held:,} objects cached, may cache "
                   f"{size_text(int(cache['granted_bytes']))} of {size_text(int(cache['budget_bytes']))}")
         print("class    bytes  spans   slots allocated  in caches")
-        for i in classes():
+        for i in cache_ids():
             central = variable("central_lists")[i]
             if int(central["spans"]) == 0:
                 continue
             held = sum(len(cached_by(cache, i)) for cache in cpu_caches())
             held += int(variable("transfer_caches")[i]["count"])
-            print(f"{i:5}{int(variable('size_classes')[i]['bytes']):9}{int(central['spans']):7}"
+            print(f"{i:5}{object_bytes(i):9}{int(central['spans']):7}"
                   f"{int(central['slots']):8}{int(central['used_slots']):11}{held:11}")
 
 
@@ -179,7 +197,7 @@ class Whatis(gdb.Command):
             spans = [sole.dereference()]
         if not spans:
             print(f"{address:#x}: a free page of an arena, or a page that the heap does not own")
-        elif int(spans[0]["size_class"]) == 0:
+        elif is_large(spans[0]):
             self.large(address, spans[0])
         else:
             self.small(address, spans[0])
@@ -191,27 +209,27 @@ class Whatis(gdb.Command):
 
     def small(self, address, span):
         start, bytes_each = span_address(span), int(span["object_bytes"])
-        size_class, slot = int(span["size_class"]), (address - start) // bytes_each
-        print(f"span        at {start:#x}, {int(span['pages'])} pages of class {size_class} "
-              f"({bytes_each} bytes), {int(span['used_slots'])} of {int(span['slots'])} slots handed "
-              f"out, {LISTS[int(span['list'])]}")
+        cache_id, slot = int(span["cache_id"]), (address - start) // bytes_each
+        print(f"span        at {start:#x}, {int(span['pages'])} pages of class {cache_id} "
+              f"({bytes_each} bytes), {int(span['used_slots'])} of {int(span['slots'])} slots "
+              f"allocated, {STATES[int(span['state'])]}")
         if slot >= int(span["slots"]):
             print(f"{address:#x}: after the span's last object")
             return
         object_start = start + slot * bytes_each
         print(f"{address:#x}: {address - object_start} bytes into slot {slot}, at {object_start:#x}")
-        print(f"state       {self.state(span, size_class, slot, object_start)}")
+        print(f"state       {self.state(span, cache_id, slot, object_start)}")
 
-    def state(self, span, size_class, slot, start):
+    def state(self, span, cache_id, slot, start):
         if not int(span["bitmap"][slot // 64]) >> slot % 64 & 1:
             return "free, in its span"
         for cache in cpu_caches():
-            if start in cached_by(cache, size_class):
+            if start in cached_by(cache, cache_id):
                 return f"free, in the cache of cpu {int(cache['cpu'])}"
-        transfer = variable("transfer_caches")[size_class]
+        transfer = variable("transfer_caches")[cache_id]
         if start in [int(transfer["objects"][i]) for i in range(int(transfer["count"]))]:
             return "free, in the transfer cache"
-        return "live: handed out and in no cache"
+        return "live: allocated and in no cache"
 
 
 class Spans(gdb.Command):
@@ -221,15 +239,15 @@ class Spans(gdb.Command):
         super().__init__("quarry spans", gdb.COMMAND_DATA)
 
     def invoke(self, argument, from_tty):
-        size_class = int(gdb.parse_and_eval(argument))
-        if size_class not in classes():
-            raise gdb.GdbError(f"classes are 1 to {classes()[-1]}")
-        central = variable("central_lists")[size_class]
+        cache_id = int(gdb.parse_and_eval(argument))
+        if cache_id not in cache_ids():
+            raise gdb.GdbError(f"classes are 1 to {cache_ids()[-1]}")
+        central = variable("central_lists")[cache_id]
         for head in ("partial", "full"):
             for span in nodes(central[head], "struct span", "link"):
                 print(f"{span_address(span):#x}  {int(span['pages']):4} pages  "
                       f"{int(span['used_slots']):5} of {int(span['slots'])} slots allocated")
-        print(f"{int(central['spans'])} spans of {int(variable('size_classes')[size_class]['bytes'])} bytes")
+        print(f"{int(central['spans'])} spans of {object_bytes(cache_id)} bytes")
 
 
 class Verify(gdb.Command):
@@ -246,14 +264,14 @@ class Verify(gdb.Command):
         except Inconsistency as inconsistency:
             print(f"quarry: inconsistent: {inconsistency}")
             return
-        print(f"quarry: {len(found)} spans, {int(variable('page_heap')['arenas'])} arenas: all counts agree")
+        print(f"quarry: {len(found)} spans, {heap_sum('arenas')} arenas: all counts agree")
 
     def same(self, what, one, other):
         if one != other:
             raise Inconsistency(f"{what}: {one} and {other}")
 
     def arenas(self):
-        heap, found, counts = variable("page_heap"), [], dict.fromkeys(
+        found, counts = [], dict.fromkeys(
             ("arenas", "idle_arenas", "owned_pages", "free_pages"), 0)
         for arena in arenas():
             place = int(arena["first_page"]) * PAGE_BYTES
@@ -267,14 +285,14 @@ class Verify(gdb.Command):
                 counts[name] += int(count)
             found += list(spans_of_arena(arena))
         for name, count in counts.items():
-            self.same(f"{name} of the page heap and of all arenas", int(heap[name]), count)
+            self.same(f"{name} of the page heaps and of all arenas", heap_sum(name), count)
         used = sum(int(span["pages"]) for span in found)
         self.same("pages in spans and pages in use",
                   used, counts["owned_pages"] - counts["free_pages"])
         return found
 
     def central_lists(self, found):
-        for i in classes():
+        for i in cache_ids():
             central = variable("central_lists")[i]
             listed = [span for head in ("partial", "full")
                       for span in nodes(central[head], "struct span", "link")]
@@ -283,14 +301,14 @@ class Verify(gdb.Command):
                           int(span["used_slots"]), bits(span_words(span)))
             self.same(f"spans of class {i}, counted and listed", int(central["spans"]), len(listed))
             self.same(f"spans of class {i}, listed and in arenas", sorted(map(span_address, listed)),
-                      sorted(span_address(span) for span in found if int(span["size_class"]) == i))
+                      sorted(span_address(span) for span in found if int(span["cache_id"]) == i))
             self.same(f"slots allocated of class {i}", int(central["used_slots"]),
                       sum(int(span["used_slots"]) for span in listed))
 
     def caches(self):
         for cache in cpu_caches():
-            granted = sum(int(cache["capacity"][i]) * int(variable("size_classes")[i]["bytes"])
-                          for i in classes())
+            granted = sum(int(cache["magazines"][i]["capacity"]) * object_bytes(i)
+                          for i in cache_ids())
             self.same(f"bytes that cpu {int(cache['cpu'])} may cache",
                       int(cache["granted_bytes"]), granted)
 
