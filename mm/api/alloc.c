@@ -59,5 +59,5 @@ void *quarry_aligned(size_t alignment, size_t bytes)
     unsigned size_class = size_class_of_aligned(bytes + HARDEN_TAIL_BYTES, alignment);
     if (size_class != 0)
         return heap_alloc_of(size_class, bytes, HEAP_ALIGNED);
-    return heap_alloc_large(max_u64(bytes, 1), alignment, 0, HEAP_CALLER);
+    return heap_alloc_large(max_u64(bytes, 1), alignment, HEAP_CALLER);
 }

@@ -60,11 +60,10 @@ __attribute__((__noinline__)) void *heap_alloc_slow(size_t bytes, unsigned cache
     return alloc_request(&request);
 }
 
-void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags, const void *caller)
+void *heap_alloc_large(size_t bytes, size_t alignment, const void *caller)
 {
     const struct object_request request = {.bytes = bytes,
                                            .alignment = alignment,
-                                           .flags = flags,
                                            .caller = caller};
     return alloc_request(&request);
 }

@@ -66,7 +66,7 @@ void heap_free_slow(void *object, unsigned cache_id, const void *caller);
 void *heap_zeroed(size_t bytes);
 
 /* An object that is aligned to more than a page, or is too large for a class. */
-void *heap_alloc_large(size_t bytes, size_t alignment, unsigned flags, const void *caller);
+void *heap_alloc_large(size_t bytes, size_t alignment, const void *caller);
 
 /* Beside the flags of quarry_alloc_with(): the object must be aligned as its class is. */
 #define HEAP_ALIGNED (1u << 31)

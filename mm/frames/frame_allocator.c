@@ -8,28 +8,6 @@
 
 /* ---- reservations ---- */
 
-static bool reservation_take(struct frame_reservation *reservation, size_t frames, size_t *tree)
-{
-    uint64_t old = atomic_load_relaxed(&reservation->word);
-    do {
-        if (reservation_free(old) < frames)
-            return false;
-    } while (!atomic_compare_swap(&reservation->word, &old, old - frames));
-    *tree = reservation_tree(old);
-    return true;
-}
-
-/* False: the reservation is not, or no longer, of this tree. */
-static bool reservation_give(struct frame_reservation *reservation, size_t tree, size_t frames)
-{
-    uint64_t old = atomic_load_relaxed(&reservation->word);
-    do {
-        if (!reservation_is_of(old, tree))
-            return false;
-    } while (!atomic_compare_swap(&reservation->word, &old, old + frames));
-    return true;
-}
-
 static void give_back(struct frame_allocator *allocator, struct frame_reservation *reservation,
                       size_t tree, size_t frames)
 {

@@ -60,6 +60,7 @@
 #include "mm/frames/boot_memory.h"
 #include "mm/frames/frame.h"
 #include "mm/frames/frame_child.h"
+#include "mm/frames/frame_reservation.h"
 #include "mm/frames/memory_map.h"
 
 /* A tree's entry: the free count, and whether a CPU has reserved it. */
@@ -67,37 +68,6 @@
 #define TREE_RESERVED 0x80000000u
 
 _Static_assert(TREE_FRAMES <= TREE_FREE_MASK, "a tree's free count fits its field");
-
-/*
- * A CPU's reservation. Any CPU may change `word`, by compare-and-swap; `hint` is the child in which
- * the last frame was found, and may be wrong.
- */
-struct frame_reservation {
-    uint64_t word; /* RESERVATION_PRESENT | tree << 32 | free */
-    uint32_t hint;
-} __attribute__((__aligned__(64)));
-
-#define RESERVATION_PRESENT ((uint64_t)1 << 63)
-
-static inline uint64_t reservation_word(size_t tree, size_t frames)
-{
-    return RESERVATION_PRESENT | (uint64_t)tree << 32 | frames;
-}
-
-static inline size_t reservation_tree(uint64_t word)
-{
-    return (word & ~RESERVATION_PRESENT) >> 32;
-}
-
-static inline size_t reservation_free(uint64_t word)
-{
-    return (uint32_t)word;
-}
-
-static inline bool reservation_is_of(uint64_t word, size_t tree)
-{
-    return (word & RESERVATION_PRESENT) && reservation_tree(word) == tree;
-}
 
 /* One for orders below 9, one for huge frames. */
 #define RESERVATIONS_PER_CPU 2u
@@ -155,8 +125,8 @@ void frame_allocator_free_range(struct frame_allocator *allocator, unsigned cpu,
  */
 void frame_allocator_split(struct frame_allocator *allocator, size_t first);
 
-/* Allocates exactly [first, first + count). False: not all of it is free, and nothing is changed.
- */
+/* Allocates exactly [first, first + count). False: not all of it is free, and nothing is
+ * changed. */
 bool frame_allocator_claim(struct frame_allocator *allocator, size_t first, size_t count);
 
 /* Allocates the longest free run of some child that has a run of `count` (1 to 512). */

@@ -2,9 +2,8 @@
 /* Runs of pages, out of arenas; see page_heap.h. */
 #include "mm/pages/page_heap.h"
 
-#include "lib/bits.h"
-#include "lib/check.h"
 #include "mm/frames/frames.h"
+#include "mm/pages/page_heap_buckets.h"
 
 struct page_heap page_heaps[FRAME_NODES];
 
@@ -32,74 +31,15 @@ void page_heaps_init(struct boot_memory *boot)
     metadata_pool_init(&arena_pool, sizeof(struct arena));
 }
 
-/* ---- buckets; the lock is held ---- */
-
-static void bucket_leave(struct page_heap *heap, struct arena *arena)
-{
-    unsigned run = arena->longest_run;
-    list_remove(&arena->bucket_link);
-    if (list_is_empty(&heap->buckets[run]))
-        heap->occupied[run / WORD_BITS] &= ~((uint64_t)1 << (run % WORD_BITS));
-}
-
-static void bucket_enter(struct page_heap *heap, struct arena *arena)
-{
-    unsigned run = arena->longest_run;
-    struct list *bucket = &heap->buckets[run];
-    const struct arena *front = container_of(bucket->next, struct arena, bucket_link);
-    if (list_is_empty(bucket) || arena->free_pages <= front->free_pages)
-        list_push_front(bucket, &arena->bucket_link);
-    else
-        list_push_back(bucket, &arena->bucket_link);
-    heap->occupied[run / WORD_BITS] |= (uint64_t)1 << (run % WORD_BITS);
-}
-
-/* The first occupied bucket from `run` on; PAGE_HEAP_BUCKETS where there is none. */
-static size_t bucket_seek(const struct page_heap *heap, size_t run)
-{
-    for (size_t index = run / WORD_BITS; index <= ARENA_PAGES / WORD_BITS; index++) {
-        uint64_t word = heap->occupied[index];
-        if (index == run / WORD_BITS)
-            word &= ~bits_mask(run % WORD_BITS);
-        if (word != 0)
-            return index * WORD_BITS + bits_lowest(word);
-    }
-    return PAGE_HEAP_BUCKETS;
-}
-
-/* Each change to an arena is made between these two calls, which keep lists and sums in step. */
-static void arena_begin_change(struct page_heap *heap, struct arena *arena)
-{
-    bucket_leave(heap, arena);
-    heap->owned_pages -= arena->owned_pages;
-    heap->free_pages -= arena->free_pages;
-    if (!list_is_empty(&arena->idle_link)) {
-        list_remove(&arena->idle_link);
-        heap->idle_arenas--;
-    }
-}
-
-static void arena_end_change(struct page_heap *heap, struct arena *arena)
-{
-    bucket_enter(heap, arena);
-    heap->owned_pages += arena->owned_pages;
-    heap->free_pages += arena->free_pages;
-    if (arena_is_idle(arena)) {
-        list_push_front(&heap->idle, &arena->idle_link);
-        heap->idle_arenas++;
-    }
-    heap->busy_peak = max_u64(heap->busy_peak, heap->arenas - heap->idle_arenas);
-}
+/* ---- frames become pages; the lock is held ---- */
 
 /* `report_idle`: also calls the port's setup.memory_idle. */
 static void arena_drop(struct page_heap *heap, struct arena *arena, bool report_idle)
 {
-    arena_begin_change(heap, arena);
+    page_heap_begin_change(heap, arena);
     heap->arenas--;
     arena_release(arena, report_idle);
 }
-
-/* ---- frames become pages; the lock is held ---- */
 
 /* Frames of one block become used pages of `span`, or free pages if that is NULL. */
 static bool add_piece(struct page_heap *heap, size_t first, size_t pages, struct span *span)
@@ -107,7 +47,7 @@ static bool add_piece(struct page_heap *heap, size_t first, size_t pages, struct
     struct arena *arena = page_map_arena(first);
     bool known = arena != NULL;
     if (known)
-        arena_begin_change(heap, arena);
+        page_heap_begin_change(heap, arena);
     bool needs_table = span == NULL || pages < ARENA_PAGES;
     struct arena *added = arena_add_frames(first, pages, needs_table);
     if (added != NULL) {
@@ -117,7 +57,7 @@ static bool add_piece(struct page_heap *heap, size_t first, size_t pages, struct
         heap->arenas += !known;
     }
     if (known || added != NULL)
-        arena_end_change(heap, arena);
+        page_heap_end_change(heap, arena);
     return added != NULL;
 }
 
@@ -128,9 +68,9 @@ static bool add_piece(struct page_heap *heap, size_t first, size_t pages, struct
 static void free_piece(struct page_heap *heap, size_t first, size_t pages, bool eager)
 {
     struct arena *arena = page_map_arena(first);
-    arena_begin_change(heap, arena);
+    page_heap_begin_change(heap, arena);
     arena_mark_free(arena, first, pages);
-    arena_end_change(heap, arena);
+    page_heap_end_change(heap, arena);
     if (arena_is_idle(arena) && (eager || arena->table == NULL))
         arena_drop(heap, arena, false);
 }
@@ -172,16 +112,16 @@ static size_t take_from(struct page_heap *heap, struct arena *arena, size_t page
     if (offset == BITMAP_BITS)
         return NO_FRAME;
     size_t first = arena->first_page + offset;
-    arena_begin_change(heap, arena);
+    page_heap_begin_change(heap, arena);
     arena_mark_used(arena, first, pages, span);
-    arena_end_change(heap, arena);
+    page_heap_end_change(heap, arena);
     return first;
 }
 
 /* Constant work: any run of pages + align - 1 contains an aligned run of `pages`. */
 static size_t take_best(struct page_heap *heap, size_t pages, size_t align, struct span *span)
 {
-    size_t bucket = bucket_seek(heap, min_u64(pages + align - 1, ARENA_PAGES));
+    size_t bucket = page_heap_seek(heap, min_u64(pages + align - 1, ARENA_PAGES));
     if (bucket == PAGE_HEAP_BUCKETS)
         return NO_FRAME;
     struct list *front = heap->buckets[bucket].next;
@@ -191,7 +131,7 @@ static size_t take_best(struct page_heap *heap, size_t pages, size_t align, stru
 /* The last try for aligned runs: each arena with a long enough run. */
 static size_t take_by_search(struct page_heap *heap, size_t pages, size_t align, struct span *span)
 {
-    size_t bucket = bucket_seek(heap, pages);
+    size_t bucket = page_heap_seek(heap, pages);
     while (bucket < PAGE_HEAP_BUCKETS) {
         list_for_each (node, &heap->buckets[bucket]) {
             struct arena *arena = container_of(node, struct arena, bucket_link);
@@ -199,7 +139,7 @@ static size_t take_by_search(struct page_heap *heap, size_t pages, size_t align,
             if (first != NO_FRAME)
                 return first;
         }
-        bucket = bucket_seek(heap, bucket + 1);
+        bucket = page_heap_seek(heap, bucket + 1);
     }
     return NO_FRAME;
 }
@@ -303,9 +243,9 @@ static bool extend_piece(struct page_heap *heap, size_t first, size_t pages, str
     size_t offset = first % ARENA_PAGES;
     if (arena == NULL || !bitmap_all_clear(&arena->used, (unsigned)offset, (unsigned)pages))
         return frames_claim(first, pages) && add_frames(heap, first, pages, span);
-    arena_begin_change(heap, arena);
+    page_heap_begin_change(heap, arena);
     arena_mark_used(arena, first, pages, span);
-    arena_end_change(heap, arena);
+    page_heap_end_change(heap, arena);
     return true;
 }
 
@@ -328,14 +268,14 @@ void *page_heap_lend_page(struct page_heap *heap)
 {
     void *page = NULL;
     irq_state irq = spinlock_acquire(&heap->lock);
-    size_t bucket = bucket_seek(heap, 1);
+    size_t bucket = page_heap_seek(heap, 1);
     if (bucket < PAGE_HEAP_BUCKETS) {
         struct list *front = heap->buckets[bucket].next;
         struct arena *arena = container_of(front, struct arena, bucket_link);
         size_t number = arena->first_page + bitmap_best_fit(&arena->used, 1, 1);
-        arena_begin_change(heap, arena);
+        page_heap_begin_change(heap, arena);
         arena_remove_pages(arena, number, 1);
-        arena_end_change(heap, arena);
+        page_heap_end_change(heap, arena);
         page = frame_address(number);
     }
     spinlock_release(&heap->lock, irq);
@@ -369,9 +309,9 @@ static size_t release_run(struct page_heap *heap, struct arena *arena)
 {
     struct bitmap_run run = bitmap_longest_clear_run(&arena->used);
     size_t first = arena->first_page + run.first;
-    arena_begin_change(heap, arena);
+    page_heap_begin_change(heap, arena);
     arena_remove_pages(arena, first, run.length);
-    arena_end_change(heap, arena);
+    page_heap_end_change(heap, arena);
     frames_release(first, run.length, true);
     return run.length;
 }
