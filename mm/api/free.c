@@ -25,10 +25,7 @@ void quarry_free_of(void *object, size_t size_class)
 static void free_by_kind(void *object, const void *caller)
 {
     struct span *span;
-    const struct object_kind *kind = object_kind_at(object, &span);
-    if (unlikely(kind == NULL))
-        misuse_stop("free", object, NULL);
-    kind->free(span, object, caller);
+    object_kind_at(object, &span)->free(span, object, caller);
 }
 
 __attribute__((__noinline__)) void heap_free_slow(void *object, unsigned cache_id,
@@ -46,8 +43,6 @@ static __attribute__((__noinline__)) void check_size(void *object, size_t bytes)
 {
     struct span *span;
     const struct object_kind *kind = object_kind_at(object, &span);
-    if (unlikely(kind == NULL))
-        misuse_stop("sized free", object, NULL);
     size_t usable = kind->usable_bytes(span, object, "sized free");
     if (!kind->fits(span, object, bytes))
         misuse_stop_size(object, bytes, usable);

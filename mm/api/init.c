@@ -19,6 +19,7 @@
 #include "mm/debug/sampler.h"
 #include "mm/frames/frame_cache.h"
 #include "mm/frames/frames.h"
+#include "mm/kinds/foreign.h"
 #include "mm/kinds/large.h"
 #include "mm/kinds/small.h"
 #include "mm/objects/cache_create.h"
@@ -57,7 +58,7 @@ static void init_pages(struct boot_memory *boot, const struct quarry_setup *setu
 
 static void init_kinds(const struct quarry_setup *setup)
 {
-    object_kinds_init();
+    object_kinds_init(&foreign_kind);
     small_init();
     large_init();
     harden_init(setup->seed);

@@ -14,21 +14,12 @@
 #include "mm/objects/cache_id.h"
 #include "mm/pages/object_kind.h"
 
-static const struct object_kind *live_kind(const void *object, const char *operation,
-                                           struct span **span)
-{
-    const struct object_kind *kind = object_kind_at(object, span);
-    if (unlikely(kind == NULL))
-        misuse_stop(operation, object, NULL);
-    return kind;
-}
-
 size_t quarry_usable_size(const void *object)
 {
     struct span *span;
     if (object == NULL)
         return 0;
-    return live_kind(object, "usable size", &span)->usable_bytes(span, object, "usable size");
+    return object_kind_at(object, &span)->usable_bytes(span, object, "usable size");
 }
 
 /* ---- realloc ---- */
@@ -49,7 +40,7 @@ static __attribute__((__noinline__)) void *realloc_slow(void *object, size_t byt
     if (object == NULL)
         return heap_alloc(bytes, 0);
     struct span *span;
-    const struct object_kind *kind = live_kind(object, "realloc", &span);
+    const struct object_kind *kind = object_kind_at(object, &span);
     size_t usable = kind->usable_bytes(span, object, "realloc");
     return kind->resize(span, object, bytes) ? object : move(object, usable, bytes);
 }

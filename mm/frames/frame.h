@@ -11,8 +11,6 @@
 
 #include <quarry/config.h>
 
-#include "lib/bits.h"
-
 #define FRAME_SHIFT 12u
 #define FRAME_BYTES ((size_t)1 << FRAME_SHIFT)
 
@@ -30,12 +28,5 @@
 #define FRAMES_MAX ((size_t)1 << (52 - FRAME_SHIFT))
 
 _Static_assert(sizeof(size_t) == 8, "Quarry is for 64-bit machines");
-
-/* How many frames of [first, end) lie in the child of `first`. A run of frames is handled child by
- * child, for each child has a counter and a bitmap of its own. */
-static inline size_t frames_in_child(size_t first, size_t end)
-{
-    return min_u64(end, round_up(first + 1, CHILD_FRAMES)) - first;
-}
 
 #endif

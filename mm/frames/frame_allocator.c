@@ -8,6 +8,60 @@
 
 /* ---- reservations ---- */
 
+static uint64_t reservation_word(size_t tree, size_t frames)
+{
+    return RESERVATION_PRESENT | (uint64_t)tree << 32 | frames;
+}
+
+static size_t reservation_tree(uint64_t word)
+{
+    return (word & ~RESERVATION_PRESENT) >> 32;
+}
+
+static size_t reservation_free(uint64_t word)
+{
+    return (uint32_t)word;
+}
+
+static bool reservation_is_of(uint64_t word, size_t tree)
+{
+    return (word & RESERVATION_PRESENT) && reservation_tree(word) == tree;
+}
+
+struct frame_reserved frame_reservation_read(const struct frame_allocator *allocator,
+                                             unsigned index)
+{
+    uint64_t word = atomic_load_relaxed(&allocator->reservations[index].word);
+    return (struct frame_reserved){
+        .present = word & RESERVATION_PRESENT,
+        .tree = reservation_tree(word),
+        .frames = reservation_free(word),
+    };
+}
+
+/* Takes frames off the reservation and returns its tree in `tree`. False: fewer are reserved. */
+static bool reservation_take(struct frame_reservation *reservation, size_t frames, size_t *tree)
+{
+    uint64_t old = atomic_load_relaxed(&reservation->word);
+    do {
+        if (reservation_free(old) < frames)
+            return false;
+    } while (!atomic_compare_swap(&reservation->word, &old, old - frames));
+    *tree = reservation_tree(old);
+    return true;
+}
+
+/* Adds frames of the tree. False: the reservation is of another tree, or of none. */
+static bool reservation_give(struct frame_reservation *reservation, size_t tree, size_t frames)
+{
+    uint64_t old = atomic_load_relaxed(&reservation->word);
+    do {
+        if (!reservation_is_of(old, tree))
+            return false;
+    } while (!atomic_compare_swap(&reservation->word, &old, old + frames));
+    return true;
+}
+
 static void give_back(struct frame_allocator *allocator, struct frame_reservation *reservation,
                       size_t tree, size_t frames)
 {
@@ -347,15 +401,8 @@ void frame_allocator_free(struct frame_allocator *allocator, unsigned cpu, size_
     give_back(allocator, reservation_of(allocator, cpu, order), frame / TREE_FRAMES, count);
 }
 
-void frame_allocator_split(struct frame_allocator *allocator, size_t first)
-{
-    size_t child = first >> CHILD_SHIFT;
-    child_entry *entry = &allocator->children[child];
-    if (atomic_load_relaxed(entry) & CHILD_HUGE)
-        child_split_huge(entry, &allocator->bits[child]);
-}
-
-static void free_piece(struct frame_allocator *allocator, size_t first, size_t count)
+void frame_free_in_child(struct frame_allocator *allocator, unsigned cpu, size_t first,
+                         size_t count)
 {
     check_owned(allocator, first, count);
     child_entry entry = atomic_load_relaxed(&allocator->children[first >> CHILD_SHIFT]);
@@ -363,19 +410,8 @@ static void free_piece(struct frame_allocator *allocator, size_t first, size_t c
         free_huge(allocator, first);
     else
         free_in_child(allocator, first, count);
-}
-
-void frame_allocator_free_range(struct frame_allocator *allocator, unsigned cpu, size_t first,
-                                size_t count)
-{
-    size_t end = first + count;
-    while (first < end) {
-        size_t piece = frames_in_child(first, end);
-        free_piece(allocator, first, piece);
-        unsigned order = piece == CHILD_FRAMES ? CHILD_SHIFT : 0;
-        give_back(allocator, reservation_of(allocator, cpu, order), first / TREE_FRAMES, piece);
-        first += piece;
-    }
+    unsigned order = count == CHILD_FRAMES ? CHILD_SHIFT : 0;
+    give_back(allocator, reservation_of(allocator, cpu, order), first / TREE_FRAMES, count);
 }
 
 void frame_allocator_drain(struct frame_allocator *allocator)

@@ -60,7 +60,6 @@
 #include "mm/frames/boot_memory.h"
 #include "mm/frames/frame.h"
 #include "mm/frames/frame_child.h"
-#include "mm/frames/frame_reservation.h"
 #include "mm/frames/memory_map.h"
 
 /* A tree's entry: the free count, and whether a CPU has reserved it. */
@@ -68,6 +67,17 @@
 #define TREE_RESERVED 0x80000000u
 
 _Static_assert(TREE_FRAMES <= TREE_FREE_MASK, "a tree's free count fits its field");
+
+/*
+ * A CPU's reservation. Any CPU may change `word`, by compare-and-swap; `hint` is the child in which
+ * the last frame was found, and may be wrong.
+ */
+struct frame_reservation {
+    uint64_t word; /* RESERVATION_PRESENT | tree << 32 | free */
+    uint32_t hint;
+} __attribute__((__aligned__(64)));
+
+#define RESERVATION_PRESENT ((uint64_t)1 << 63)
 
 /* One for orders below 9, one for huge frames. */
 #define RESERVATIONS_PER_CPU 2u
@@ -145,6 +155,16 @@ void frame_allocator_verify(const struct frame_allocator *allocator);
 
 /* ---- between the files of the frame allocator ---- */
 
+/* What a reservation says. */
+struct frame_reserved {
+    bool present; /* false: no tree is reserved */
+    size_t tree;
+    size_t frames; /* free ones that the CPU may take */
+};
+
+struct frame_reserved frame_reservation_read(const struct frame_allocator *allocator,
+                                             unsigned index);
+
 static inline unsigned frame_reservation_count(const struct frame_allocator *allocator)
 {
     return allocator->cpus * RESERVATIONS_PER_CPU;
@@ -153,6 +173,10 @@ static inline unsigned frame_reservation_count(const struct frame_allocator *all
 /* Takes from a tree's entry, or from the reservation of the tree. False: fewer are free. */
 bool frame_tree_take(struct frame_allocator *allocator, size_t tree, size_t frames);
 void frame_tree_give(struct frame_allocator *allocator, size_t tree, size_t frames);
+
+/* Frees frames of one child: all of them as a huge frame, if it is one, else a part. */
+void frame_free_in_child(struct frame_allocator *allocator, unsigned cpu, size_t first,
+                         size_t count);
 
 /* Makes the next tree with memory ready; false when there is none. */
 bool frame_frontier_advance(struct frame_allocator *allocator);

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "lib/bitmap.h"
+#include "lib/bits.h"
 #include "mm/frames/frame.h"
 
 /* The entry's fields. HOLES: some frames are not ours. */
@@ -37,6 +38,13 @@ _Static_assert(CHILD_FRAMES <= CHILD_FREE_MASK, "a child's free count fits its f
 _Static_assert(BITMAP_BITS == CHILD_FRAMES, "a child has a bitmap");
 
 typedef uint16_t child_entry;
+
+/* How many frames of [first, end) lie in the child of `first`. A run of frames is handled child by
+ * child, for each child has a counter and a bitmap of its own. */
+static inline size_t frames_in_child(size_t first, size_t end)
+{
+    return min_u64(end, round_up(first + 1, CHILD_FRAMES)) - first;
+}
 
 static inline unsigned child_free(child_entry entry)
 {

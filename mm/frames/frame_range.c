@@ -12,6 +12,27 @@
 #include "lib/fault.h"
 #include "mm/frames/frame_allocator.h"
 
+/* ---- freeing ---- */
+
+void frame_allocator_split(struct frame_allocator *allocator, size_t first)
+{
+    size_t child = first >> CHILD_SHIFT;
+    child_entry *entry = &allocator->children[child];
+    if (atomic_load_relaxed(entry) & CHILD_HUGE)
+        child_split_huge(entry, &allocator->bits[child]);
+}
+
+void frame_allocator_free_range(struct frame_allocator *allocator, unsigned cpu, size_t first,
+                                size_t count)
+{
+    size_t end = first + count;
+    while (first < end) {
+        size_t piece = frames_in_child(first, end);
+        frame_free_in_child(allocator, cpu, first, piece);
+        first += piece;
+    }
+}
+
 /* ---- claiming exact frames ---- */
 
 static bool claim_in_entry_and_bits(struct frame_allocator *allocator, size_t first, size_t count)

@@ -11,7 +11,7 @@ size_t frame_allocator_free_count(const struct frame_allocator *allocator)
     for (size_t tree = 0; tree < ready; tree++)
         frames += atomic_load_relaxed(&allocator->trees[tree]) & TREE_FREE_MASK;
     for (unsigned i = 0; i < frame_reservation_count(allocator); i++)
-        frames += reservation_free(atomic_load_relaxed(&allocator->reservations[i].word));
+        frames += frame_reservation_read(allocator, i).frames;
     /* Frames that moved between the two loops were counted twice. */
     return min_u64(frames, atomic_load_relaxed(&allocator->total_frames));
 }
@@ -38,9 +38,9 @@ static size_t reserved_of_tree(const struct frame_allocator *allocator, size_t t
     size_t frames = 0;
     *reservations = 0;
     for (unsigned i = 0; i < frame_reservation_count(allocator); i++) {
-        uint64_t word = allocator->reservations[i].word;
-        if (reservation_is_of(word, tree)) {
-            frames += reservation_free(word);
+        struct frame_reserved reserved = frame_reservation_read(allocator, i);
+        if (reserved.present && reserved.tree == tree) {
+            frames += reserved.frames;
             ++*reservations;
         }
     }

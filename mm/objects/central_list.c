@@ -99,7 +99,8 @@ static __attribute__((__noinline__)) size_t alloc_from_new_span(unsigned cache_i
     struct central_list *central = &central_lists[cache_id];
     struct span *span = create_span(cache_id);
     if (span != NULL) {
-        harden_span_created(span);
+        if (QUARRY_HARDEN)
+            harden_span_created(span);
         span_publish(span);
     }
     irq_state irq = spinlock_acquire(&central->lock);

@@ -21,8 +21,7 @@ struct evicted_batch {
 static void flush(const struct evicted_batch *evicted)
 {
     /* cppcheck-suppress ctuuninitvar ; `count` is always set, and bounds the rest */
-    if (evicted->count > 0)
-        transfer_cache_free(evicted->cache_id, evicted->count, evicted->objects);
+    transfer_cache_free(evicted->cache_id, evicted->count, evicted->objects);
 }
 
 /* ---- capacity ---- */
@@ -56,32 +55,55 @@ static size_t affordable(const struct cpu_cache *cache, size_t object_bytes)
     return (cache->budget_bytes - cache->granted_bytes) / object_bytes;
 }
 
-/* One more batch of capacity for an id that missed, as far as its places and the budget go. */
-static void grant(struct cpu_cache *cache, unsigned cache_id, struct evicted_batch *evicted)
+/* The capacity that a magazine gets for a miss: one more batch, as far as its places and the budget
+ * go. The caller sets it. */
+static size_t grant(struct cpu_cache *cache, unsigned cache_id, struct evicted_batch *evicted)
 {
     const struct cache_shape *shape = &cache_shapes[cache_id];
-    struct magazine *magazine = &cache->magazines[cache_id];
-    void ***top = cpu_cache_top(cache, cache_id);
-    size_t capacity = magazine->capacity;
-    if (capacity == magazine->places && capacity < shape->magazine_max &&
-        magazine_held(magazine, *top) == 0)
-        magazine_grow(magazine, top, cpu_cache_first_array(cache, cache_id), shape->magazine_max);
-    size_t more = min_u64(shape->batch, magazine->places - capacity);
+    const struct magazine *magazine = &cache->magazines[cache_id];
+    size_t more = min_u64(shape->batch, magazine->places - magazine->capacity);
+    size_t paid_for = affordable(cache, shape->object_bytes);
     /* An object larger than the whole budget cannot be paid for by others. */
-    if (affordable(cache, shape->object_bytes) < more && shape->object_bytes <= cache->budget_bytes)
+    if (paid_for < more && shape->object_bytes <= cache->budget_bytes) {
         take_capacity(cache, cache_id, evicted);
-    more = min_u64(more, affordable(cache, shape->object_bytes));
-    if (more > 0)
-        cpu_cache_set_capacity(cache, cache_id, capacity + more);
+        paid_for = affordable(cache, shape->object_bytes);
+    }
+    more = min_u64(more, paid_for);
+    cache->granted_bytes += more * shape->object_bytes;
+    return magazine->capacity + more;
 }
 
 /* ---- misses ---- */
 
+static struct cpu_cache *cache_here(void)
+{
+    return quarry_port_cpu()->cache;
+}
+
+/* Drains this CPU's cache if another CPU has requested it; returns whether the CPU is online. */
+static bool begin_miss(void)
+{
+    const struct cpu_cache *cache = cache_here();
+    if (unlikely(atomic_load_acquire(&cache->drain_requested)))
+        cpu_cache_drain_own();
+    return cache->online;
+}
+
+/* A full array that is empty of objects grows: an allocation misses an empty magazine. */
+static void grow_if_full(struct cpu_cache *cache, unsigned cache_id)
+{
+    struct magazine *magazine = &cache->magazines[cache_id];
+    void ***top = &cache->block->top[cache_id];
+    size_t places_max = cache_shapes[cache_id].magazine_max;
+    if (magazine->capacity == magazine->places && magazine->capacity < places_max &&
+        *top == magazine->bottom)
+        magazine_grow(magazine, top, cpu_cache_first_array(cache, cache_id), places_max);
+}
+
 void *cpu_cache_alloc_missed(unsigned cache_id)
 {
-    cpu_cache_drain_if_requested();
     void *objects[CACHE_BATCH_MAX];
-    size_t wanted = cpu_cache_here()->online ? cache_shapes[cache_id].batch : 1;
+    size_t wanted = begin_miss() ? cache_shapes[cache_id].batch : 1;
     size_t count = transfer_cache_alloc(cache_id, wanted, objects);
     if (unlikely(count == 0))
         return NULL;
@@ -89,49 +111,50 @@ void *cpu_cache_alloc_missed(unsigned cache_id)
     evicted.count = 0;
     size_t kept = 0;
     irq_state irq = quarry_port_irq_save();
-    struct cpu_cache *cache = cpu_cache_here();
+    struct cpu_cache *cache = cache_here();
     if (cache->online) {
-        grant(cache, cache_id, &evicted);
-        kept = magazine_push_many(&cache->magazines[cache_id], cpu_cache_top(cache, cache_id),
-                                  count - 1, objects + 1);
+        grow_if_full(cache, cache_id);
+        kept = magazine_fill(&cache->magazines[cache_id], &cache->block->top[cache_id],
+                             grant(cache, cache_id, &evicted), count - 1, objects + 1);
     }
     quarry_port_irq_restore(irq);
-    flush(&evicted);
+    if (evicted.count > 0)
+        flush(&evicted);
     if (kept < count - 1)
         transfer_cache_free(cache_id, count - 1 - kept, objects + 1 + kept);
     return objects[0];
 }
 
-/* Pushes the object; if the magazine is still full, after a batch was popped from it. */
-static bool push_making_room(const struct cpu_cache *cache, void *object,
+/* Pushes the object with this capacity; if the magazine is still full, after a batch was popped. */
+static bool push_making_room(struct cpu_cache *cache, size_t capacity, void *object,
                              struct evicted_batch *batch)
 {
-    const struct magazine *magazine = &cache->magazines[batch->cache_id];
-    void ***top = cpu_cache_top(cache, batch->cache_id);
-    if (magazine_push_many(magazine, top, 1, &object) == 1)
+    struct magazine *magazine = &cache->magazines[batch->cache_id];
+    void ***top = &cache->block->top[batch->cache_id];
+    if (magazine_fill(magazine, top, capacity, 1, &object) == 1)
         return true;
     batch->count =
         magazine_pop_many(magazine, top, cache_shapes[batch->cache_id].batch, batch->objects);
-    return magazine_push_many(magazine, top, 1, &object) == 1;
+    return magazine_fill(magazine, top, capacity, 1, &object) == 1;
 }
 
 void cpu_cache_free_missed(unsigned cache_id, void *object)
 {
-    cpu_cache_drain_if_requested();
+    begin_miss();
     struct evicted_batch donated;
     struct evicted_batch batch;
     donated.count = batch.count = 0;
     batch.cache_id = cache_id;
     bool pushed = false;
     irq_state irq = quarry_port_irq_save();
-    struct cpu_cache *cache = cpu_cache_here();
-    if (cache->online) {
-        grant(cache, cache_id, &donated);
-        pushed = push_making_room(cache, object, &batch);
-    }
+    struct cpu_cache *cache = cache_here();
+    if (cache->online)
+        pushed = push_making_room(cache, grant(cache, cache_id, &donated), object, &batch);
     quarry_port_irq_restore(irq);
-    flush(&donated);
-    flush(&batch);
+    if (donated.count > 0)
+        flush(&donated);
+    if (batch.count > 0)
+        flush(&batch);
     if (!pushed)
         transfer_cache_free(cache_id, 1, &object);
 }

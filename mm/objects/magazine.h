@@ -66,22 +66,25 @@ static inline size_t magazine_pop_many(const struct magazine *magazine, void ***
     return popped;
 }
 
-/* Pushes up to `count` objects, as far as the capacity goes; returns how many. */
-static inline size_t magazine_push_many(const struct magazine *magazine, void ***top, size_t count,
-                                        void *const objects[])
-{
-    size_t pushed = min_u64(count, magazine->capacity - magazine_held(magazine, *top));
-    memory_copy(*top + 1, objects, pushed * sizeof(void *));
-    *top += pushed;
-    return pushed;
-}
-
 /* It holds no more than `capacity` objects, and has as many places. */
 static inline void magazine_set_capacity(struct magazine *magazine, size_t capacity)
 {
     magazine->bottom[magazine->capacity + 1] = NULL;
     magazine->bottom[capacity + 1] = QUARRY_MAGAZINE_END;
     magazine->capacity = (uint16_t)capacity;
+}
+
+/* Raises the capacity to `capacity` and pushes up to `count` objects, as far as it goes; returns
+ * how many. */
+static inline size_t magazine_fill(struct magazine *magazine, void ***top, size_t capacity,
+                                   size_t count, void *const objects[])
+{
+    if (capacity != magazine->capacity)
+        magazine_set_capacity(magazine, capacity);
+    size_t pushed = min_u64(count, capacity - magazine_held(magazine, *top));
+    memory_copy(*top + 1, objects, pushed * sizeof(void *));
+    *top += pushed;
+    return pushed;
 }
 
 /* All below: the magazine is empty. `first` is the array that it starts with, with room for

@@ -13,11 +13,13 @@ struct object_range {
 
 const struct object_kind *object_kinds[SPAN_KINDS];
 
+static const struct object_kind *foreign_memory;
 static struct object_range ranges[OBJECT_RANGES_MAX];
 static unsigned range_count; /* atomic: published when the range is complete */
 
-void object_kinds_init(void)
+void object_kinds_init(const struct object_kind *foreign)
 {
+    foreign_memory = foreign;
     for (unsigned i = 0; i < SPAN_KINDS; i++)
         object_kinds[i] = NULL;
     atomic_store_relaxed(&range_count, 0);
@@ -43,5 +45,5 @@ const struct object_kind *object_kind_of_range(const void *address)
     for (unsigned i = 0; i < count; i++)
         if ((uintptr_t)address - ranges[i].base < ranges[i].bytes)
             return ranges[i].kind;
-    return NULL;
+    return foreign_memory;
 }

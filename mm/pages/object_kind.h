@@ -5,9 +5,10 @@
  *
  * The page map gives cache id 0, the sentinel, for all that has no magazine, and the fast path
  * leaves it alone. Then the kind decides. It stands in the span; memory outside the arenas has one
- * if it is registered as a range (guard pages). The slow paths of free, realloc, usable size and
- * sized free, the walk over the heap and the reports of misuse call through these tables, so a new
- * kind is one file that registers its table, and no `if` elsewhere.
+ * if it is registered as a range (guard pages). All other addresses have the foreign kind, whose
+ * operations report misuse. The slow paths of free, realloc, usable size and sized free, the walk
+ * over the heap and the reports of misuse call through these tables. So a new kind is one file that
+ * registers its table, and no `if` elsewhere.
  *
  * Owner: quarry_init() registers the plain kinds. An optional kind registers itself when the kernel
  * first uses it; so one that is not used is not linked. Tables and ranges are never removed; they
@@ -51,13 +52,13 @@ struct object_kind {
     /* Stops where the span disagrees with its objects. No other CPU may be inside. */
     void (*verify)(struct span *span);
 
-    /* Stops with a report on an address that is not a live object's start. */
-    void (*report)(struct span *span, const void *address, const char *operation)
-        __attribute__((__noreturn__));
+    /* Stops with a report on an address that is not a live object's start. Does not return. */
+    void (*report)(struct span *span, const void *address, const char *operation);
 };
 
-/* Forgets all kinds and ranges. */
-void object_kinds_init(void);
+/* Forgets all kinds and ranges. `foreign` is the kind of memory that has no other: foreign
+ * addresses and free pages. */
+void object_kinds_init(const struct object_kind *foreign);
 
 void object_kind_register(enum span_kind kind, const struct object_kind *operations);
 
@@ -74,11 +75,12 @@ static inline const struct object_kind *object_kind_of(const struct span *span)
     return object_kinds[span->kind];
 }
 
-/* The kind of the registered range that contains an address; NULL if none does. Any context. */
+/* The kind of an address that is in no span: of the range that contains it, else the foreign kind.
+ * Any context. */
 const struct object_kind *object_kind_of_range(const void *address);
 
-/* The kind of the memory at an address, and its span (NULL in a range). NULL: foreign memory or
- * free pages. Any context; a hint unless a live object is there. */
+/* The kind of the memory at an address, and its span, NULL if it is in none. Any context; a hint
+ * unless a live object is there. */
 static inline const struct object_kind *object_kind_at(const void *address, struct span **span)
 {
     *span = span_of_address(address);

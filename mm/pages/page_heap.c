@@ -2,8 +2,9 @@
 /* Runs of pages, out of arenas; see page_heap.h. */
 #include "mm/pages/page_heap.h"
 
+#include "lib/bits.h"
 #include "mm/frames/frames.h"
-#include "mm/pages/page_heap_buckets.h"
+#include "mm/pages/page_heap_private.h"
 
 struct page_heap page_heaps[FRAME_NODES];
 
@@ -31,10 +32,68 @@ void page_heaps_init(struct boot_memory *boot)
     metadata_pool_init(&arena_pool, sizeof(struct arena));
 }
 
+/* ---- buckets; the lock is held ---- */
+
+static void bucket_leave(struct page_heap *heap, struct arena *arena)
+{
+    unsigned run = arena->longest_run;
+    list_remove(&arena->bucket_link);
+    if (list_is_empty(&heap->buckets[run]))
+        heap->occupied[run / WORD_BITS] &= ~((uint64_t)1 << (run % WORD_BITS));
+}
+
+static void bucket_enter(struct page_heap *heap, struct arena *arena)
+{
+    unsigned run = arena->longest_run;
+    struct list *bucket = &heap->buckets[run];
+    const struct arena *front = container_of(bucket->next, struct arena, bucket_link);
+    if (list_is_empty(bucket) || arena->free_pages <= front->free_pages)
+        list_push_front(bucket, &arena->bucket_link);
+    else
+        list_push_back(bucket, &arena->bucket_link);
+    heap->occupied[run / WORD_BITS] |= (uint64_t)1 << (run % WORD_BITS);
+}
+
+/* The first occupied bucket from `run` on; PAGE_HEAP_BUCKETS where there is none. */
+static size_t bucket_seek(const struct page_heap *heap, size_t run)
+{
+    size_t index = run / WORD_BITS;
+    uint64_t word = heap->occupied[index] & ~bits_mask(run % WORD_BITS);
+    while (word == 0) {
+        if (++index > ARENA_PAGES / WORD_BITS)
+            return PAGE_HEAP_BUCKETS;
+        word = heap->occupied[index];
+    }
+    return index * WORD_BITS + bits_lowest(word);
+}
+
+/* Each change to an arena is made between these two calls, which keep lists and sums in step. */
+void page_heap_begin_change(struct page_heap *heap, struct arena *arena)
+{
+    bucket_leave(heap, arena);
+    heap->owned_pages -= arena->owned_pages;
+    heap->free_pages -= arena->free_pages;
+    if (!list_is_empty(&arena->idle_link)) {
+        list_remove(&arena->idle_link);
+        heap->idle_arenas--;
+    }
+}
+
+void page_heap_end_change(struct page_heap *heap, struct arena *arena)
+{
+    bucket_enter(heap, arena);
+    heap->owned_pages += arena->owned_pages;
+    heap->free_pages += arena->free_pages;
+    if (arena_is_idle(arena)) {
+        list_push_front(&heap->idle, &arena->idle_link);
+        heap->idle_arenas++;
+    }
+    heap->busy_peak = max_u64(heap->busy_peak, heap->arenas - heap->idle_arenas);
+}
+
 /* ---- frames become pages; the lock is held ---- */
 
-/* `report_idle`: also calls the port's setup.memory_idle. */
-static void arena_drop(struct page_heap *heap, struct arena *arena, bool report_idle)
+void page_heap_drop(struct page_heap *heap, struct arena *arena, bool report_idle)
 {
     page_heap_begin_change(heap, arena);
     heap->arenas--;
@@ -72,7 +131,7 @@ static void free_piece(struct page_heap *heap, size_t first, size_t pages, bool 
     arena_mark_free(arena, first, pages);
     page_heap_end_change(heap, arena);
     if (arena_is_idle(arena) && (eager || arena->table == NULL))
-        arena_drop(heap, arena, false);
+        page_heap_drop(heap, arena, false);
 }
 
 static void free_pieces(struct page_heap *heap, size_t first, size_t pages)
@@ -121,7 +180,7 @@ static size_t take_from(struct page_heap *heap, struct arena *arena, size_t page
 /* Constant work: any run of pages + align - 1 contains an aligned run of `pages`. */
 static size_t take_best(struct page_heap *heap, size_t pages, size_t align, struct span *span)
 {
-    size_t bucket = page_heap_seek(heap, min_u64(pages + align - 1, ARENA_PAGES));
+    size_t bucket = bucket_seek(heap, min_u64(pages + align - 1, ARENA_PAGES));
     if (bucket == PAGE_HEAP_BUCKETS)
         return NO_FRAME;
     struct list *front = heap->buckets[bucket].next;
@@ -131,7 +190,7 @@ static size_t take_best(struct page_heap *heap, size_t pages, size_t align, stru
 /* The last try for aligned runs: each arena with a long enough run. */
 static size_t take_by_search(struct page_heap *heap, size_t pages, size_t align, struct span *span)
 {
-    size_t bucket = page_heap_seek(heap, pages);
+    size_t bucket = bucket_seek(heap, pages);
     while (bucket < PAGE_HEAP_BUCKETS) {
         list_for_each (node, &heap->buckets[bucket]) {
             struct arena *arena = container_of(node, struct arena, bucket_link);
@@ -139,7 +198,7 @@ static size_t take_by_search(struct page_heap *heap, size_t pages, size_t align,
             if (first != NO_FRAME)
                 return first;
         }
-        bucket = page_heap_seek(heap, bucket + 1);
+        bucket = bucket_seek(heap, bucket + 1);
     }
     return NO_FRAME;
 }
@@ -264,24 +323,6 @@ bool page_heap_extend(size_t first_page, size_t pages, size_t more, struct span 
     return at == end;
 }
 
-void *page_heap_lend_page(struct page_heap *heap)
-{
-    void *page = NULL;
-    irq_state irq = spinlock_acquire(&heap->lock);
-    size_t bucket = page_heap_seek(heap, 1);
-    if (bucket < PAGE_HEAP_BUCKETS) {
-        struct list *front = heap->buckets[bucket].next;
-        struct arena *arena = container_of(front, struct arena, bucket_link);
-        size_t number = arena->first_page + bitmap_best_fit(&arena->used, 1, 1);
-        page_heap_begin_change(heap, arena);
-        arena_remove_pages(arena, number, 1);
-        page_heap_end_change(heap, arena);
-        page = frame_address(number);
-    }
-    spinlock_release(&heap->lock, irq);
-    return page;
-}
-
 bool page_heap_split(size_t page)
 {
     struct page_heap *heap = page_heap_of(page);
@@ -289,59 +330,4 @@ bool page_heap_split(size_t page)
     bool split = page % ARENA_PAGES == 0 || arena_split(page_map_arena(page));
     spinlock_release(&heap->lock, irq);
     return split;
-}
-
-size_t page_heap_release_idle(struct page_heap *heap, size_t arenas)
-{
-    size_t released = 0;
-    irq_state irq = spinlock_acquire(&heap->lock);
-    for (size_t i = 0; i < arenas && !list_is_empty(&heap->idle); i++) {
-        struct arena *arena = container_of(heap->idle.previous, struct arena, idle_link);
-        released += arena->owned_pages;
-        arena_drop(heap, arena, true);
-    }
-    spinlock_release(&heap->lock, irq);
-    return released;
-}
-
-/* Frees the frames of the arena's longest free run; returns how many. */
-static size_t release_run(struct page_heap *heap, struct arena *arena)
-{
-    struct bitmap_run run = bitmap_longest_clear_run(&arena->used);
-    size_t first = arena->first_page + run.first;
-    page_heap_begin_change(heap, arena);
-    arena_remove_pages(arena, first, run.length);
-    page_heap_end_change(heap, arena);
-    frames_release(first, run.length, true);
-    return run.length;
-}
-
-/* NULL: there is none of at least `run` pages. */
-static struct arena *with_longest_run(const struct page_heap *heap, size_t run)
-{
-    for (size_t bucket = PAGE_HEAP_BUCKETS - 1; bucket >= run; bucket--)
-        if (!list_is_empty(&heap->buckets[bucket]))
-            return container_of(heap->buckets[bucket].next, struct arena, bucket_link);
-    return NULL;
-}
-
-size_t page_heap_release_free(struct page_heap *heap, size_t least_frames, size_t run)
-{
-    size_t released = 0;
-    struct arena *arena;
-    irq_state irq = spinlock_acquire(&heap->lock);
-    while (released < least_frames && (arena = with_longest_run(heap, run)) != NULL)
-        released += release_run(heap, arena);
-    spinlock_release(&heap->lock, irq);
-    return released;
-}
-
-size_t page_heap_read_peak(struct page_heap *heap, size_t *arenas)
-{
-    irq_state irq = spinlock_acquire(&heap->lock);
-    size_t peak = heap->busy_peak;
-    heap->busy_peak = heap->arenas - heap->idle_arenas;
-    *arenas = heap->arenas;
-    spinlock_release(&heap->lock, irq);
-    return peak;
 }

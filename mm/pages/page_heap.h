@@ -60,12 +60,6 @@ struct page_heap {
 
 extern struct page_heap page_heaps[FRAME_NODES];
 
-/* The heap of the node whose memory this CPU uses first. */
-static inline struct page_heap *page_heap_here(void)
-{
-    return &page_heaps[frame_node_here() - frames.nodes];
-}
-
 /* The heap that a page belongs to. */
 static inline struct page_heap *page_heap_of(size_t page)
 {

@@ -22,6 +22,12 @@ void span_init(void)
         metadata_pool_init(&pools[i], sizeof(struct span) + pool_slots[i] / 8 * BITMAPS);
 }
 
+/* The heap of the node whose memory this CPU uses first. */
+static struct page_heap *heap_here(void)
+{
+    return &page_heaps[frame_node_here() - frames.nodes];
+}
+
 static struct span *descriptor_create(unsigned slots)
 {
     unsigned pool = 0;
@@ -29,14 +35,14 @@ static struct span *descriptor_create(unsigned slots)
         pool++;
     struct span *span = metadata_pool_alloc(&pools[pool]);
     if (span == NULL) {
-        metadata_pool_feed(&pools[pool], page_heap_lend_page(page_heap_here()));
+        metadata_pool_feed(&pools[pool], page_heap_lend_page(heap_here()));
         span = metadata_pool_alloc(&pools[pool]);
     }
     if (span == NULL)
         return NULL;
     *span = (struct span){.slots = (uint16_t)slots, .pool = (uint8_t)pool};
     list_init(&span->link);
-    memory_clear(span->bitmap, span_bitmap_words(slots) * sizeof(uint64_t) * BITMAPS);
+    memory_clear(span->bitmap, divide_up(slots, WORD_BITS) * sizeof(uint64_t) * BITMAPS);
     return span;
 }
 
@@ -51,7 +57,7 @@ static void descriptor_destroy(struct span *span)
 static bool span_alloc_pages(struct span *span, size_t pages, size_t align)
 {
     span->pages = pages;
-    span->first_page = page_heap_alloc(page_heap_here(), pages, align, span);
+    span->first_page = page_heap_alloc(heap_here(), pages, align, span);
     return span->first_page != NO_FRAME;
 }
 
@@ -69,7 +75,8 @@ struct span *span_create_small(unsigned cache_id, size_t object_bytes, size_t pa
         return NULL;
     span->cache_id = (uint16_t)cache_id;
     span->object_bytes = (uint32_t)object_bytes;
-    if (!span_records_create(span) || !span_alloc_pages(span, pages, 1)) {
+    bool recorded = !QUARRY_HARDEN || span_records_create(span);
+    if (!recorded || !span_alloc_pages(span, pages, 1)) {
         descriptor_destroy(span);
         return NULL;
     }
@@ -132,7 +139,7 @@ size_t span_alloc_slots(struct span *span, size_t count, void *objects[])
 {
     size_t allocated = 0;
     size_t object_bytes = span->object_bytes;
-    uintptr_t base = span_address(span);
+    uintptr_t base = page_address(span->first_page);
     unsigned index = span->search_from;
     for (; index * WORD_BITS < span->slots; index++) {
         unsigned first_slot = index * WORD_BITS;
