@@ -3,7 +3,7 @@
  * The restartable fast path: allocation and freeing without masking interrupts, locks or atomic
  * instructions.
  *
- * Push and pop work on this CPU's magazines (mm/objects/cpu_cache.h), which they find through GS.
+ * Push and pop work on this CPU's magazines (mm/objects/magazine.h), which they find through GS.
  * A sequence is a few loads, for a push one store above the magazine's top, and one instruction
  * that commits: it moves the magazine's top, in memory, by one place. Code that interrupts the CPU
  * before the commit finds a consistent magazine. It may push and pop, drain the cache, or move the

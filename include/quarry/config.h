@@ -24,9 +24,10 @@ QUARRY_CHECK_SETTING(QUARRY_DEBUG == 0 || QUARRY_DEBUG == 1, "QUARRY_DEBUG is 0 
  * How much misuse of objects is checked; docs/hardening.md has the price of each level.
  *
  *   0  what slow paths see without extra work
- *   1  each free is checked at once; freed objects are poisoned and wait in a quarantine; a canary
- * is behind each object; slots are allocated in random order 2  also: the exact end of each object,
- * who allocated and who freed it, and which objects are live since a mark
+ *   1  each free is checked at once; freed objects are poisoned and wait in a quarantine; each
+ *      object has a canary behind it; slots are allocated in random order
+ *   2  also: the exact end of each object, who allocated and who freed it, and which objects are
+ *      live since a mark
  */
 #ifndef QUARRY_HARDEN
 #define QUARRY_HARDEN 0
@@ -48,8 +49,8 @@ QUARRY_CHECK_SETTING(QUARRY_POISON_BYTES % 8 == 0, "QUARRY_POISON_BYTES is a mul
 QUARRY_CHECK_SETTING(QUARRY_QUARANTINE_OBJECTS >= 1 && QUARRY_QUARANTINE_OBJECTS <= 4096,
                      "QUARRY_QUARANTINE_OBJECTS is 1 to 4096");
 
-/* Larger objects (in bytes of their class) bypass the quarantine, which would hold too much memory.
- */
+/* Larger objects (in bytes of their class) bypass the quarantine, which would hold too much
+ * memory. */
 #ifndef QUARRY_QUARANTINE_BYTES_MAX
 #define QUARRY_QUARANTINE_BYTES_MAX 1024u
 #endif

@@ -12,29 +12,30 @@
  *
  *   uintptr_t quarry_port_irq_save(void)
  *       Masks interrupts on this CPU and returns what quarry_port_irq_restore() needs to restore
- * the earlier state. Calls nest. Called from any context, interrupt and NMI handlers included;
- *       cannot fail. NMIs need not be masked. The compiler must not move memory accesses across it.
+ *       the earlier state. Calls nest. Called from any context, interrupt and NMI handlers
+ *       included; cannot fail. NMIs need not be masked. The compiler must not move memory accesses
+ *       across it.
  *
  *   void quarry_port_irq_restore(uintptr_t state)
  *       Restores the state that the matching quarry_port_irq_save() found, on the same CPU.
  *
  *   unsigned quarry_port_cpu_number(void)
  *       The number of the CPU that runs this, 0 to setup.cpus - 1, the same at each call on one
- * CPU. Called with interrupts on as well; a stale answer, because the thread has moved meanwhile,
- *       is harmless.
+ *       CPU. Called with interrupts on as well; a stale answer, because the thread has moved
+ *       meanwhile, is harmless.
  *
  *   struct quarry_cpu *quarry_port_cpu(void)
  *       The block of this CPU (see below). Called with interrupts masked, or where a stale answer
- * is harmless; on each CPU, also before it is online.
+ *       is harmless; on each CPU, also before it is online.
  *
  *   void *quarry_port_pop(size_t magazine)
  *   bool quarry_port_push(size_t magazine, void *object)
- *       The fast path: pops the top object of this CPU's magazine with that number, or returns NULL
- *       if it is empty; pushes an object, or returns false if it is full. They must be safe against
- *       an interrupt handler that does the same between any two instructions, and against a move of
- *       the thread to another CPU. arch/generic/masked.h defines them for every machine, by masking
- *       interrupts. arch/x86_64 has a form without masking, for kernels that call one function at
- *       the entry of each interrupt.
+ *       The fast path: pops the top object of this CPU's magazine with that number, or returns
+ *       NULL if it is empty; pushes an object, or returns false if it is full. They must be safe
+ *       against an interrupt handler that does the same between any two instructions, and against
+ *       a move of the thread to another CPU. arch/generic/masked.h defines them for every machine,
+ *       by masking interrupts. arch/x86_64 has a form without masking, for kernels that call one
+ *       function at the entry of each interrupt.
  *
  *   void quarry_port_pause(void)
  *       Called in loops that wait for another CPU. May do nothing. Must not sleep.
@@ -43,7 +44,7 @@
  *   void quarry_port_fill(void *at, unsigned char value, size_t bytes)
  *   void quarry_port_clear(void *at, size_t bytes)
  *       Copy memory that does not overlap, fill it with a byte, fill it with 0. Plain loops
- * suffice.
+ *       suffice; arch/generic/memory.h defines them by the compiler's builtins.
  *
  * Quarry needs nothing else: no allocation, no sleep, no page-table change, no libc.
  */

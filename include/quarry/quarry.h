@@ -14,9 +14,10 @@
  * called.
  *
  * Bounds. A hit in the CPU's cache costs tens of instructions, takes no lock and masks nothing. A
- * miss takes one lock at a time, and moves at most 32 objects; a miss that creates a span or an
- * arena costs some thousand instructions. A request that finds no memory reclaims first, which
- * takes time in proportion to the memory that is cached and free.
+ * miss moves at most 32 objects and takes the lock of the transfer cache, and of the central list
+ * if that is empty or full. A miss that creates a span or an arena costs some thousand
+ * instructions. A request that finds no memory reclaims first, which takes time in proportion to
+ * the memory that is cached and free.
  *
  * Misuse. A pointer that Quarry did not allocate, that points into an object, or that is free
  * already stops the machine with a report (quarry_port_panic()) when a checking path first sees the
@@ -149,8 +150,8 @@ void quarry_drain_interrupt(void);
  * memory that a load frees and needs again within QUARRY_SCAVENGE_STEPS_REMEMBERED steps is kept.
  *
  * It releases at most QUARRY_SCAVENGE_ARENAS_PER_STEP idle arenas of 2 MiB, and visits each cache
- * once: three locks per cache, one at a time, about 550 in all. Objects that were not needed go to
- * their spans on the way. Returns the number of frames that were freed.
+ * once: three locks per cache, about 550 in all, and more for those whose objects go to their
+ * spans. Returns the number of frames that were freed.
  */
 size_t quarry_scavenge_step(void);
 
@@ -200,7 +201,7 @@ struct quarry_class_stats {
 /* Size classes are 1 to this less one. */
 unsigned quarry_class_count(void);
 
-/* Fills `stats`; all zero for a class that does not exist. */
+/* Fills `stats`; all zero for a class that does not exist. Takes two locks. Not in a handler. */
 void quarry_class_stats(unsigned size_class, struct quarry_class_stats *stats);
 
 /*

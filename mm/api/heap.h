@@ -19,8 +19,7 @@
  *   1. address -> cache id, by the page map. Large, foreign, NULL: 0, the sentinel.
  *   2. The CPU's magazine of that id: push. Usually there is room, and that is all.
  *   3. Full (the sentinel always is): a batch goes to the transfer cache ...
- *   4. ... and what does not fit there to the central list, where each object is checked and the
- * bit of its slot cleared ...
+ *   4. ... and what does not fit there to the central list, where each object is checked ...
  *   5. ... and the pages of an empty span to the page heap ...
  *   6. ... and an arena that stays idle to the frame allocator, by the scavenger.
  *
@@ -37,7 +36,7 @@
  * Locks, in the order in which they may nest: CPUs, cache creation, guard pages, transfer cache,
  * central list, page heap, metadata pool, frame search, frame moves, frame frontier. On the way
  * down and back two are held at once only where frames are allocated or freed under the lock of a
- * transfer cache, a metadata pool or the page heap, and descriptors under that of the page heap.
+ * transfer cache, a metadata pool or the page heap, and descriptors under the page heap's lock.
  */
 #ifndef MM_API_HEAP_H
 #define MM_API_HEAP_H

@@ -6,6 +6,7 @@
 #include <quarry/quarry.h>
 
 #include "lib/check.h"
+#include "mm/debug/harden.h"
 #include "mm/debug/misuse.h"
 #include "mm/frames/frame_cache.h"
 #include "mm/inspect/walk.h"
@@ -17,7 +18,10 @@
 static void verify_span(void *context, struct span *span)
 {
     (void)context;
-    object_kind_of(span)->verify(span);
+    span_verify(span);
+    harden_verify_span(span);
+    if (object_kind_of(span)->verify != NULL)
+        object_kind_of(span)->verify(span);
 }
 
 /* Each object in a magazine must be an allocated slot of the magazine's id. */

@@ -83,17 +83,11 @@ static bool resize(struct span *span, void *object, size_t bytes)
     return true;
 }
 
-static void verify(struct span *span)
-{
-    span_verify(span);
-}
-
 static const struct object_kind large_kind = {
     .free = free_large,
     .usable_bytes = usable_bytes,
     .fits = fits,
     .resize = resize,
-    .verify = verify,
     .report = misuse_report_large,
 };
 

@@ -50,6 +50,8 @@ static bool fits(struct span *span, const void *object, size_t bytes)
 {
     if (QUARRY_HARDEN >= 2)
         return bytes == usable_bytes(span, object, "sized free");
+    if (span->cache_id >= SIZE_CLASS_COUNT)
+        return bytes == span->object_bytes - HARDEN_TAIL_BYTES;
     return size_class_for(bytes) == span->cache_id;
 }
 
@@ -63,18 +65,11 @@ static bool resize(struct span *span, void *object, size_t bytes)
     return true;
 }
 
-static void verify(struct span *span)
-{
-    span_verify(span);
-    harden_verify_span(span);
-}
-
 static const struct object_kind small_kind = {
     .free = free_unpublished,
     .usable_bytes = usable_bytes,
     .fits = fits,
     .resize = resize,
-    .verify = verify,
     .report = misuse_report_small,
 };
 

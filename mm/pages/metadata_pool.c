@@ -11,8 +11,8 @@ struct free_item {
     struct free_item *next;
 };
 
-/* At the start of each page. The page is on the pool's list exactly while `first_free` is not NULL.
- */
+/* At the start of each page. The page is on the pool's list exactly while `first_free` is not
+ * NULL. */
 struct pool_page {
     struct list link;
     struct free_item *first_free;
@@ -110,9 +110,10 @@ void metadata_pool_free(struct metadata_pool *pool, void *item_memory)
     spinlock_release(&pool->lock, irq);
 }
 
-void metadata_pool_drain(struct metadata_pool *pool)
+size_t metadata_pool_drain(struct metadata_pool *pool)
 {
     irq_state irq = spinlock_acquire(&pool->lock);
+    size_t before = pool->pages;
     struct list *node = pool->partial.next;
     while (node != &pool->partial) {
         struct pool_page *page = container_of(node, struct pool_page, link);
@@ -120,7 +121,9 @@ void metadata_pool_drain(struct metadata_pool *pool)
         if (page->items == 0)
             page_drop(pool, page);
     }
+    size_t freed = before - pool->pages;
     spinlock_release(&pool->lock, irq);
+    return freed;
 }
 
 void metadata_pool_verify(struct metadata_pool *pool)

@@ -34,8 +34,8 @@ void metadata_pool_feed(struct metadata_pool *pool, void *memory);
 
 void metadata_pool_free(struct metadata_pool *pool, void *item);
 
-/* Frees all empty pages. */
-void metadata_pool_drain(struct metadata_pool *pool);
+/* Frees all empty pages; returns how many. */
+size_t metadata_pool_drain(struct metadata_pool *pool);
 
 /* Checks the count of each page; stops if one is wrong. */
 void metadata_pool_verify(struct metadata_pool *pool);

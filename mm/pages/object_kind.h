@@ -6,9 +6,9 @@
  * The page map gives cache id 0, the sentinel, for all that has no magazine, and the fast path
  * leaves it alone. Then the kind decides. It stands in the span; memory outside the arenas has one
  * if it is registered as a range (guard pages). All other addresses have the foreign kind, whose
- * operations report misuse. The slow paths of free, realloc, usable size and sized free, the walk
- * over the heap and the reports of misuse call through these tables. So a new kind is one file that
- * registers its table, and no `if` elsewhere.
+ * operations report misuse. The slow paths of free, realloc, usable size and sized free,
+ * quarry_verify() and the reports of misuse call through these tables. So a new kind is a value of
+ * enum span_kind and one file that registers its table.
  *
  * Owner: quarry_init() registers the plain kinds. An optional kind registers itself when the kernel
  * first uses it; so one that is not used is not linked. Tables and ranges are never removed; they
@@ -49,7 +49,8 @@ struct object_kind {
     /* Gives the live object `bytes` bytes where it is. False: not possible, and nothing changed. */
     bool (*resize)(struct span *span, void *object, size_t bytes);
 
-    /* Stops where the span disagrees with its objects. No other CPU may be inside. */
+    /* May be NULL. What the kind checks beyond span_verify(); stops if it is wrong. No other CPU
+     * may be inside. */
     void (*verify)(struct span *span);
 
     /* Stops with a report on an address that is not a live object's start. Does not return. */

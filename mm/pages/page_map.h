@@ -5,8 +5,8 @@
  * Two flat arrays over the direct map, indexed from physical address 0:
  *
  *     cache_ids  16 bits per page: the cache id of the objects there (mm/objects/cache_id.h), or 0,
- *                the sentinel, for all that has no magazine: large objects, free pages, other
- * memory arenas     a pointer per 2 MiB block: the arena's record, or NULL
+ *                the sentinel, for all that has no magazine (large objects, free pages, ...)
+ *     arenas     a pointer per 2 MiB block: the arena's record, or NULL
  *
  * Both reach to `bound` pages, which grows with the highest arena. Entries beyond are not cleared.
  * So the id of any address costs one subtraction, one comparison and one load. NULL and foreign

@@ -176,10 +176,12 @@ void span_free_slot(struct span *span, unsigned slot)
 
 /* ---- figures ---- */
 
-void span_drain_pools(void)
+size_t span_drain_pools(void)
 {
+    size_t freed = 0;
     for (unsigned i = 0; i < POOL_COUNT; i++)
-        metadata_pool_drain(&pools[i]);
+        freed += metadata_pool_drain(&pools[i]);
+    return freed;
 }
 
 void span_verify(const struct span *span)

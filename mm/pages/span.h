@@ -12,7 +12,7 @@
  *     small, on its central list   the central list; its lock guards link, used_slots, bitmap,
  *                                  search_from, state
  *     small, unlisted              the CPU that creates or destroys it
- *     large                        the owner of the object; pages: the page heap's lock
+ *     large                        the owner of the object
  *
  * first_page, object_bytes, cache_id, kind and slots never change while the span exists.
  *
@@ -183,7 +183,8 @@ static inline void span_records_destroy(const struct span *span)
 
 /* ---- figures ---- */
 
-void span_drain_pools(void);
+/* Frees the empty pages of the descriptor pools; returns how many. */
+size_t span_drain_pools(void);
 void span_verify(const struct span *span);
 void span_verify_pools(void);
 

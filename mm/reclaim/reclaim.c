@@ -48,13 +48,11 @@ static size_t release_idle_arenas(size_t run)
     return released;
 }
 
-/* Pages of descriptors that are all free. They do not count: they were Quarry's, not the heap's. */
+/* Pages whose descriptors are all free. */
 static size_t drain_descriptors(size_t run)
 {
     (void)run;
-    metadata_pool_drain(&arena_pool);
-    span_drain_pools();
-    return 0;
+    return metadata_pool_drain(&arena_pool) + span_drain_pools();
 }
 
 /* Free pages of arenas that are in use. Their blocks cannot become huge frames meanwhile. */

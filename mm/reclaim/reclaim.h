@@ -31,9 +31,9 @@ enum reclaim_occasion {
 void reclaim_init(void);
 
 /*
- * Runs the steps of an occasion in order; returns the number of frames that were freed. 0 does not
- * mean that nothing was gathered: a second try is worth it. `run`: how many frames in a row are
- * needed (1 or more).
+ * Runs the steps of an occasion in order; returns the number of frames that were freed. With 0
+ * frames a request for an object may succeed too, because objects were gathered. `run`: how many
+ * frames in a row are needed (1 or more).
  */
 size_t reclaim(enum reclaim_occasion occasion, size_t run);
 
