@@ -136,7 +136,7 @@ bool test_skip_large_machine(void)
     return large;
 }
 
-void test_heap_settle(void)
+void test_heap_drain(void)
 {
     EXPECT(quarry_drain() == 0);
     quarry_scavenge();

@@ -82,7 +82,7 @@ void test_heap_fresh(void);
 bool test_skip_large_machine(void);
 
 /* Drains the caches of all CPUs and returns idle memory to the frame allocator. */
-void test_heap_settle(void);
+void test_heap_drain(void);
 
 /*
  * Runs `work`, which must stop with a report. The report must contain each line of `expected`, in

@@ -203,7 +203,7 @@ void fuzz_object(const uint8_t *bytes, size_t count)
     for (unsigned i = 0; i < OBJECTS; i++)
         if (model.objects[i].at != NULL)
             release(&model, &model.objects[i], true);
-    test_heap_settle();
+    test_heap_drain();
     quarry_verify();
     quarry_stats(&stats);
     EXPECT(stats.arenas == 0);

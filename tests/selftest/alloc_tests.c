@@ -49,7 +49,7 @@ TEST(alloc_small_sizes)
         else
             quarry_free_sized(objects[i], bytes);
     }
-    test_heap_settle();
+    test_heap_drain();
     quarry_verify();
     struct quarry_stats stats;
     quarry_stats(&stats);
@@ -160,7 +160,7 @@ TEST(alloc_large_up_to_the_largest_contiguous_range)
             high = middle;
     }
     EXPECT(low >= frames_before * 4096 / 4);
-    test_heap_settle();
+    test_heap_drain();
     quarry_verify();
     EXPECT(quarry_frame_free_count() == frames_before);
 }
@@ -212,7 +212,7 @@ TEST(realloc_grows_large_objects_in_place)
     EXPECT(quarry_realloc(object, 1200 * KIB) == object);
     EXPECT(quarry_usable_size(object) >= 1200 * KIB && quarry_usable_size(object) < 1205 * KIB);
     quarry_free_sized(object, 1200 * KIB);
-    test_heap_settle();
+    test_heap_drain();
     quarry_verify();
 }
 
@@ -245,6 +245,6 @@ TEST(batch_alloc_and_free)
     }
     EXPECT(quarry_alloc_batch(64, 0, objects) == 0);
     quarry_free_batch(0, objects);
-    test_heap_settle();
+    test_heap_drain();
     quarry_verify();
 }

@@ -299,7 +299,7 @@ TEST(guard_pages_are_sampled)
     EXPECT(!guard_pages_have(after));
     quarry_free(after);
     quarry_free_batch(20000, objects);
-    test_heap_settle();
+    test_heap_drain();
     quarry_verify();
 }
 

@@ -327,7 +327,7 @@ TEST(harden_accepts_correct_writes)
         quarry_free_sized(object, bytes + 3);
     }
     quarry_verify();
-    test_heap_settle();
+    test_heap_drain();
 }
 
 /* ---- the order of slots ---- */
@@ -425,7 +425,7 @@ TEST(harden_quarantine_delays_reuse)
     quarry_free(object);
     EXPECT(frees_until_reuse(object, 8 * KIB) < QUARRY_QUARANTINE_OBJECTS);
     quarry_verify();
-    test_heap_settle();
+    test_heap_drain();
     struct quarry_stats stats;
     quarry_stats(&stats);
     EXPECT(stats.small_cached_bytes == 0 && stats.arenas == 0);

@@ -57,7 +57,7 @@ static void exhaust(size_t bytes, size_t least_percent)
         EXPECT(quarry_alloc(bytes) == NULL);
         quarry_verify();
         free_all(chain);
-        test_heap_settle();
+        test_heap_drain();
         quarry_verify();
         EXPECT(quarry_frame_free_count() == frames_before);
     }
@@ -108,7 +108,7 @@ TEST(all_memory_can_be_allocated_in_mixed_sizes)
         EXPECT(stats.small_live_objects + stats.large_live_objects == live);
         quarry_verify();
         free_all(chain);
-        test_heap_settle();
+        test_heap_drain();
         EXPECT(quarry_frame_free_count() == frames_before);
     }
 }
@@ -161,7 +161,7 @@ TEST(free_pages_of_used_arenas_can_be_allocated_as_frames)
         }
         chain = next;
     }
-    test_heap_settle();
+    test_heap_drain();
     uint64_t list = 0;
     size_t frames = alloc_all_frames(&list);
     if (!EXPECT(frames + 64 > count / 2 * PAGES))
@@ -173,7 +173,7 @@ TEST(free_pages_of_used_arenas_can_be_allocated_as_frames)
     EXPECT(again + 16 > count / 2);
     quarry_verify();
     free_all(kept);
-    test_heap_settle();
+    test_heap_drain();
     quarry_verify();
     EXPECT(quarry_frame_free_count() == frames_before);
 }
@@ -575,7 +575,7 @@ TEST(cpu_cache_shares_its_budget_between_classes)
     size_t first_arrays = SIZE_CLASS_COUNT * QUARRY_TRANSFER_BYTES;
     size_t longer_arrays = stats.frames_total * QUARRY_FRAME_BYTES / QUARRY_CACHE_SHARE;
     EXPECT(stats.small_cached_bytes <= QUARRY_CACHE_BYTES_MAX + first_arrays + longer_arrays);
-    test_heap_settle();
+    test_heap_drain();
     quarry_stats(&stats);
     EXPECT(stats.small_cached_bytes == 0 && stats.arenas == 0);
 }

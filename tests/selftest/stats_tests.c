@@ -169,7 +169,7 @@ TEST(memory_use_counts_free_and_small_frames)
     quarry_frame_free(huge, QUARRY_ORDER_HUGE);
     EXPECT(quarry_memory_use(huge + 4096).free_frames == 512);
     quarry_free(object);
-    test_heap_settle();
+    test_heap_drain();
     EXPECT(quarry_memory_use(physical).small_frames == 0);
     struct quarry_memory_use nowhere = quarry_memory_use(UINT64_MAX);
     EXPECT(nowhere.free_frames == 0 && nowhere.small_frames == 0);

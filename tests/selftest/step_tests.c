@@ -173,7 +173,7 @@ static void check_path(const struct path *path, const char *kind, unsigned long 
     test_note("%s: %s at %lu instructions", path->name, kind, points);
     quarry_verify();
     free_held();
-    test_heap_settle();
+    test_heap_drain();
     quarry_verify();
     struct quarry_stats stats;
     quarry_stats(&stats);

@@ -103,7 +103,7 @@ static void run_loop(const char *name, void (*work)(void *argument), struct loop
     quarry_verify();
     if (loop->clean_up != NULL)
         loop->clean_up(loop);
-    test_heap_settle();
+    test_heap_drain();
     quarry_verify();
     struct quarry_stats stats;
     quarry_stats(&stats);

@@ -116,7 +116,7 @@ TEST(frame_cache_of_a_cpu_off_line_is_none)
     quarry_frame_free(frame, 0);
     quarry_port_cpu()->top[FRAME_MAGAZINE] = door;
     EXPECT(quarry_cpu_online(0) == QUARRY_OK);
-    test_heap_settle();
+    test_heap_drain();
     EXPECT(quarry_frame_free_count() == free_frames);
     quarry_verify();
 }

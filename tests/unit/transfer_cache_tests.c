@@ -69,7 +69,7 @@ TEST(transfer_cache_spares_the_central_lock)
     test_note("%zu transactions of the central lock per million objects passed between two CPUs",
               transactions * 5);
     EXPECT(transactions * 100 < PASSED_OBJECTS);
-    test_heap_settle();
+    test_heap_drain();
     quarry_verify();
 }
 
