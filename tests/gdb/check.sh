@@ -48,7 +48,7 @@ expect foreign 'not in the heap'
 expect spans ' pages +[0-9]+ of [0-9]+ slots allocated'
 expect spans '^[1-9][0-9]* spans of [1-9][0-9]* bytes'
 expect consistent 'all counts agree'
-expect 'corrupted page heap' 'inconsistent: free_pages of the page heap and of all arenas: [0-9]+ and [0-9]+'
+expect 'corrupted page heap' 'inconsistent: free_pages of the page heaps and of all arenas: [0-9]+ and [0-9]+'
 expect 'corrupted span' 'inconsistent: slots allocated of the span at 0x[0-9a-f]+'
 expect restored 'all counts agree'
 echo "$passed passed, $failed failed"

@@ -20,7 +20,7 @@ echo == live\n
 quarry whatis $rdi + 1
 echo == cached\n
 python cache = next(cpu_caches())
-python held = next(cached_by(cache, i) for i in classes() if cached_by(cache, i))
+python held = next(cached_by(cache, i) for i in cache_ids() if cached_by(cache, i))
 python gdb.execute(f"quarry whatis {held[0]}")
 echo == free\n
 python span = next(s for a in arenas() for s in spans_of_arena(a) if 0 < int(s["used_slots"]) < int(s["slots"]))
@@ -29,14 +29,13 @@ python gdb.execute(f"quarry whatis {span_address(span) + slot * int(span['object
 echo == foreign\n
 quarry whatis $rip
 echo == spans\n
-python span_class = int(span["size_class"])
-python gdb.execute(f"quarry spans {span_class}")
+python gdb.execute(f"quarry spans {int(span['cache_id'])}")
 echo == consistent\n
 quarry verify
 echo == corrupted page heap\n
-set variable page_heap.free_pages = page_heap.free_pages + 1
+set variable page_heaps[0].free_pages = page_heaps[0].free_pages + 1
 quarry verify
-set variable page_heap.free_pages = page_heap.free_pages - 1
+set variable page_heaps[0].free_pages = page_heaps[0].free_pages - 1
 echo == corrupted span\n
 python where = int(span["bitmap"].address) + slot // 64 * 8
 python gdb.execute(f"set variable *(unsigned long *){where} ^= 1ul << {slot % 64}")
