@@ -53,10 +53,11 @@ memory: $(MEASURE)/memory ##measure memory taken beyond what was asked for, comp
 # ---- beside other allocators ----
 # The other allocators and the programs are Debian's; these goals install them.
 BENCH_PACKAGES := libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 redis-server redis-tools lua5.4 sqlite3 perl
+$(PRELOAD)/workloads: tests/bench/operations.c tests/bench/workload.h
 $(PRELOAD)/workloads $(PRELOAD)/launch $(PRELOAD)/fragmentation: $(PRELOAD)/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(SAY) LD '$@'
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -I. $(WARNINGS) $(NO_BUILTIN_MALLOC) -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -I. $(WARNINGS) $(NO_BUILTIN_MALLOC) -pthread -o $@ $(filter %.c,$^)
 
 bench: $(PRELOAD)/libquarry-preload.so $(PRELOAD)/workloads $(PRELOAD)/launch ##measure time and memory of the hosted library and of Debian's allocators (ROUNDS=3 T=case)
 	@sh tests/deps.sh $(BENCH_PACKAGES)

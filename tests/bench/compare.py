@@ -125,8 +125,9 @@ class Redis:
 
 
 def compiler_case(folder):
-    """The compiler proper (cc1) on a large file: workloads.c and 400 generated functions."""
-    sources = f'#include "{pathlib.Path(__file__).resolve().with_name("workloads.c")}"\n'
+    """The compiler proper (cc1) on a large file: both files of workloads and 400 generated functions."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    sources = "".join(f'#include "tests/bench/{name}.c"\n' for name in ("operations", "workloads"))
     functions = "".join(
         f"static int f{i}(int a, char *s) {{ int n = 0; for (int j = a; j < {i} + 40; j++) "
         f"switch (s[j] % 7) {{ case 1: n += j * {i}; break; case 2: n ^= s[j + 1]; break; "
@@ -136,7 +137,7 @@ def compiler_case(folder):
                                                       for i in range(400)) + " return n; }\n"
     path = folder / "large.c"
     path.write_text(sources + functions + calls)
-    done = subprocess.run(["gcc", "-E", "-D_GNU_SOURCE", path, "-o", folder / "large.i"],
+    done = subprocess.run(["gcc", "-E", "-D_GNU_SOURCE", "-I", root, path, "-o", folder / "large.i"],
                           check=False)
     cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True,
                          check=False).stdout.strip()

@@ -2,165 +2,17 @@
 /*
  * Workloads for any malloc: workloads NAME. The driver, compare.py, measures them.
  *
- * First single operations, repeated, which measure the fast path. Then new implementations of
- * workloads from the literature: larson (Larson and Krishnan, 1998), the cache workloads of Hoard
- * (Berger et al., 2000), SmartHeap's sh6 and sh8, xmalloc (Lever and Boreham, 2000), mstress
- * (mimalloc), cfrac (Zorn). They print nothing but a check sum.
+ * The single operations are in operations.c. Here are new implementations of workloads from the
+ * literature: larson (Larson and Krishnan, 1998), the cache workloads of Hoard (Berger et al.,
+ * 2000), SmartHeap's sh6 and sh8, xmalloc (Lever and Boreham, 2000), mstress (mimalloc), cfrac
+ * (Zorn). They print nothing but a check sum.
  */
-#include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tests/bench/workload.h"
+
 #define THREADS 4u
-
-static void fail(const char *why)
-{
-    fprintf(stderr, "workloads: %s\n", why);
-    exit(1);
-}
-
-/* Allocates and, like a program, writes to the object: the first and the last byte. */
-static void *allocate(size_t bytes)
-{
-    unsigned char *object = malloc(bytes);
-    if (object == NULL)
-        fail("out of memory");
-    object[0] = object[bytes - 1] = (unsigned char)bytes;
-    return object;
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
-static size_t random_between(uint64_t *state, size_t low, size_t high)
-{
-    return low + next_random(state) % (high - low + 1);
-}
-
-/* Small sizes are frequent and large ones rare, as in programs. */
-static size_t random_bytes(uint64_t *state)
-{
-    uint64_t drawn = next_random(state);
-    unsigned doublings = 3 + (unsigned)__builtin_ctzll(drawn | 1u << 13) / 2 * 2;
-    return random_between(state, (size_t)1 << doublings, (size_t)4 << doublings);
-}
-
-static void in_threads(unsigned count, void *(*work)(void *))
-{
-    pthread_t threads[16];
-    for (uintptr_t i = 0; i < count; i++)
-        if (pthread_create(&threads[i], NULL, work, (void *)(i + 1)) != 0)
-            fail("cannot create a thread");
-    for (unsigned i = 0; i < count; i++)
-        pthread_join(threads[i], NULL);
-}
-
-/* ---- single operations ---- */
-
-static void pairs(size_t bytes, unsigned rounds)
-{
-    for (unsigned i = 0; i < rounds; i++)
-        free(allocate(bytes));
-}
-
-static void batches(size_t bytes, unsigned rounds)
-{
-    static void *objects[1000];
-    for (unsigned round = 0; round < rounds; round++) {
-        for (unsigned i = 0; i < 1000; i++)
-            objects[i] = allocate(bytes);
-        for (unsigned i = 0; i < 1000; i++)
-            free(objects[i * 389 % 1000]);
-    }
-}
-
-static void pair_16(void)
-{
-    pairs(16, 60000000);
-}
-
-static void pair_1k(void)
-{
-    pairs(1024, 60000000);
-}
-
-static void pair_32k(void)
-{
-    pairs(32768, 30000000);
-}
-
-static void pair_1m(void)
-{
-    pairs((size_t)1 << 20, 1000000);
-}
-
-static void batch_16(void)
-{
-    batches(16, 50000);
-}
-
-static void batch_1k(void)
-{
-    batches(1024, 20000);
-}
-
-static void batch_4k(void)
-{
-    batches(4096, 10000);
-}
-
-static void replace(void)
-{
-    enum { LIVE = 10000 };
-    static void *live[LIVE];
-    uint64_t random = 1;
-    for (unsigned i = 0; i < 20000000; i++) {
-        void **place = &live[next_random(&random) % LIVE];
-        free(*place);
-        *place = allocate(random_between(&random, 16, 1024));
-    }
-}
-
-static void zeroed_64(void)
-{
-    for (unsigned i = 0; i < 40000000; i++) {
-        unsigned char *object = calloc(1, 64);
-        object[63] = 1;
-        free(object);
-    }
-}
-
-static void grow_by_16(void)
-{
-    for (unsigned round = 0; round < 60000; round++) {
-        unsigned char *object = NULL;
-        for (size_t bytes = 16; bytes <= 4096; bytes += 16) {
-            object = realloc(object, bytes);
-            object[bytes - 1] = 1;
-        }
-        free(object);
-    }
-}
-
-static void grow_doubling(void)
-{
-    for (unsigned round = 0; round < 1500; round++) {
-        unsigned char *object = NULL;
-        for (size_t bytes = 16; bytes <= (size_t)1 << 22; bytes *= 2) {
-            object = realloc(object, bytes);
-            object[bytes - 1] = 1;
-        }
-        free(object);
-    }
-}
 
 /* ---- larson: a new thread continues with the objects of an old one ---- */
 
@@ -270,6 +122,14 @@ static void asymmetric(void)
 }
 
 /* ---- mstress: objects of all sizes, some of which move between threads ---- */
+
+/* Small sizes are frequent and large ones rare, as in programs. */
+static size_t random_bytes(uint64_t *state)
+{
+    uint64_t drawn = next_random(state);
+    unsigned doublings = 3 + (unsigned)__builtin_ctzll(drawn | 1u << 13) / 2 * 2;
+    return random_between(state, (size_t)1 << doublings, (size_t)4 << doublings);
+}
 
 enum { SHARED = 1000, MSTRESS_ROUNDS = 40, MSTRESS_OBJECTS = 30000 };
 
@@ -554,23 +414,9 @@ static void million_mixed(void)
     million(8, 600);
 }
 
-/* ---- the table of workloads ---- */
+/* ---- the tables of workloads ---- */
 
-static const struct workload {
-    const char *name;
-    void (*run)(void);
-} workloads[] = {
-    {"pair-16", pair_16},
-    {"pair-1k", pair_1k},
-    {"pair-32k", pair_32k},
-    {"pair-1m", pair_1m},
-    {"batch-16", batch_16},
-    {"batch-1k", batch_1k},
-    {"batch-4k", batch_4k},
-    {"replace", replace},
-    {"zeroed-64", zeroed_64},
-    {"grow-by-16", grow_by_16},
-    {"grow-doubling", grow_doubling},
+static const struct workload loads[] = {
     {"larson", larson},
     {"xmalloc", xmalloc},
     {"asymmetric", asymmetric},
@@ -585,19 +431,31 @@ static const struct workload {
     {"million-16", million_16},
     {"million-200", million_200},
     {"million-mixed", million_mixed},
+    {NULL, NULL},
 };
+
+static void print_names(const struct workload *table)
+{
+    for (; table->name != NULL; table++)
+        printf("%s\n", table->name);
+}
+
+static bool run(const struct workload *table, const char *name)
+{
+    while (table->name != NULL && strcmp(table->name, name) != 0)
+        table++;
+    if (table->name != NULL)
+        table->run();
+    return table->name != NULL;
+}
 
 int main(int count, char **arguments)
 {
-    for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++) {
-        if (count < 2)
-            printf("%s\n", workloads[i].name);
-        else if (strcmp(arguments[1], workloads[i].name) == 0) {
-            workloads[i].run();
-            return 0;
-        }
-    }
-    if (count >= 2)
+    if (count < 2) {
+        print_names(operations);
+        print_names(loads);
+    } else if (!run(operations, arguments[1]) && !run(loads, arguments[1])) {
         fail("unknown workload");
+    }
     return 0;
 }
