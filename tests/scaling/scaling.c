@@ -25,7 +25,6 @@
 #define OPERATIONS 1000000u
 #define BATCH 100u
 
-
 static unsigned cpus;
 static void *objects[CPUS_MAX][BATCH];
 static struct random random_state;

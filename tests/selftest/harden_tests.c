@@ -555,8 +555,8 @@ TEST(leaks_are_not_recorded_below_level_2)
     quarry_free(object);
 }
 
-/* Fills memory with 0xff first, as on a real machine. A slot that was never handed out has no
- * record. */
+/* Memory is filled with 0xff, as on a real machine. A slot that was never allocated has no record.
+ */
 static void free_unused_slot(void *unused)
 {
     (void)unused;

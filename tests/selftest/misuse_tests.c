@@ -65,7 +65,7 @@ static void free_unaligned(void *unused)
     flush();
 }
 
-/* A slot that was never handed out; at level 0, not even to a cache. */
+/* A slot that was never allocated; at level 0 it was not in a cache either. */
 static void free_unused_slot(void *unused)
 {
     (void)unused;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The baselines are allocators too: what they give is disjoint, and all of it comes back. */
+/* The baseline allocators: their blocks do not overlap, and all freed memory joins again. */
 #include <quarry/quarry.h>
 
 #include "lib/random.h"
@@ -24,7 +24,7 @@ static void fill(struct live *live)
         live->object[i] = live->mark;
 }
 
-static bool is_whole(const struct live *live)
+static bool has_its_mark(const struct live *live)
 {
     for (size_t i = 0; i < live->bytes; i++)
         if (live->object[i] != live->mark)
@@ -37,7 +37,7 @@ static void release_all(const struct baseline *baseline, struct live *live)
     for (unsigned i = 0; i < LIVE; i++) {
         if (live[i].object == NULL)
             continue;
-        EXPECT(is_whole(&live[i]));
+        EXPECT(has_its_mark(&live[i]));
         baseline->release(live[i].object);
         live[i].object = NULL;
     }
@@ -51,7 +51,7 @@ static void exercise(const struct baseline *baseline, unsigned char *memory)
     for (unsigned step = 0; step < STEPS; step++) {
         struct live *one = &live[random_below(&random, LIVE)];
         if (one->object != NULL) {
-            EXPECT(is_whole(one));
+            EXPECT(has_its_mark(one));
             baseline->release(one->object);
         }
         one->bytes = (size_t)random_below(&random, 1500);
@@ -66,14 +66,14 @@ static void exercise(const struct baseline *baseline, unsigned char *memory)
     release_all(baseline, live);
 }
 
-/* All that was freed is one block again, but where nothing is ever freed. */
+/* All freed memory is one block again. */
 static void expect_joined(const struct baseline *baseline)
 {
     EXPECT(baseline->free_blocks() == 1);
     EXPECT(baseline->alloc(MEMORY_BYTES - 64) != NULL);
 }
 
-TEST(baselines_give_disjoint_blocks_and_join_them)
+TEST(baseline_blocks_are_disjoint_and_join_again)
 {
     test_heap_fresh();
     unsigned char *memory = quarry_alloc(MEMORY_BYTES);
@@ -82,7 +82,7 @@ TEST(baselines_give_disjoint_blocks_and_join_them)
         exercise(baselines[i], memory);
         EXPECT(baselines[i]->alloc(MEMORY_BYTES) == NULL);
         EXPECT(baselines[i]->alloc(SIZE_MAX) == NULL);
-        if (baselines[i] != &baseline_linear)
+        if (baselines[i] != &baseline_linear) /* which frees nothing */
             expect_joined(baselines[i]);
     }
     quarry_free(memory);

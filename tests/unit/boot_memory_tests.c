@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The early allocator: which range it takes, what it hands out, what it gives back. */
+/* Boot memory: which range it uses, what it allocates, what it returns to the map. */
 #include "lib/bits.h"
 #include "mm/frames/boot_memory.h"
 #include "mm/frames/frame.h"
@@ -20,7 +20,7 @@ static void make_map(void)
     memory_map_import(&map, regions, 3);
 }
 
-TEST(boot_memory_allocs_the_upper_end_of_the_smallest_range)
+TEST(boot_memory_is_the_upper_end_of_the_smallest_range)
 {
     struct boot_memory boot;
     make_map();
@@ -39,7 +39,7 @@ TEST(boot_memory_allocs_the_upper_end_of_the_smallest_range)
     EXPECT(range_set_count_frames(&map.usable) == 170);
 }
 
-TEST(boot_memory_gives_the_rest_back)
+TEST(boot_memory_close_returns_the_rest)
 {
     struct boot_memory boot;
     make_map();
@@ -53,8 +53,8 @@ TEST(boot_memory_gives_the_rest_back)
            !range_set_contains(&map.usable, 0x401, 0x402));
 }
 
-/* To the last byte, and not one more. */
-static void take_too_much(void *unused)
+/* 64 bytes are left. */
+static void alloc_too_much(void *unused)
 {
     struct boot_memory boot;
     (void)unused;
@@ -64,7 +64,7 @@ static void take_too_much(void *unused)
     boot_memory_alloc(&boot, 65);
 }
 
-static void take_from_nothing(void *unused)
+static void alloc_when_full(void *unused)
 {
     struct boot_memory boot;
     (void)unused;
@@ -74,7 +74,7 @@ static void take_from_nothing(void *unused)
     boot_memory_alloc(&boot, 1);
 }
 
-TEST(boot_memory_ends_where_it_ends)
+TEST(boot_memory_stops_at_its_end)
 {
     struct boot_memory boot;
     make_map();
@@ -83,6 +83,6 @@ TEST(boot_memory_ends_where_it_ends)
     EXPECT((uintptr_t)boot_memory_alloc(&boot, 64) == boot.end - 64);
     boot_memory_alloc(&boot, 0);
     EXPECT(boot_memory_close(&boot) == 20 * FRAME_BYTES);
-    test_expect_stop(take_too_much, NULL, "boot memory of 81920 bytes is too small for 65 more");
-    test_expect_stop(take_from_nothing, NULL, "is too small for 1 more");
+    test_expect_stop(alloc_too_much, NULL, "boot memory of 81920 bytes is too small for 65 more");
+    test_expect_stop(alloc_when_full, NULL, "is too small for 1 more");
 }

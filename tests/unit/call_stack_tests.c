@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Call stacks: who is found, how far, and how it is printed. */
+/* Call stacks: which callers are found, how many, and how they are printed. */
 #include "mm/debug/call_stack.h"
 
 #include <quarry/config.h>
@@ -7,17 +7,17 @@
 #include "lib/check.h"
 #include "tests/framework/test.h"
 
-/* What lies behind the stack must stay as it was. */
+/* Nothing may be written behind the stack. */
 static struct {
     struct call_stack stack;
     uintptr_t behind;
-} taken;
+} recorded;
 
-#define KEEP_FRAME __asm__ volatile("" : : : "memory") /* and no tail call */
+#define KEEP_FRAME __asm__ volatile("" : : : "memory") /* no tail call */
 
 static __attribute__((__noinline__)) void innermost(void)
 {
-    call_stack_take(&taken.stack, __builtin_return_address(0));
+    call_stack_take(&recorded.stack, __builtin_return_address(0));
     KEEP_FRAME;
 }
 
@@ -48,42 +48,42 @@ static bool is_in(const void *instruction, void (*function)(void))
            (uintptr_t)instruction < (uintptr_t)function + 64;
 }
 
-TEST(call_stack_has_the_callers_callers)
+TEST(call_stack_has_the_callers)
 {
     outermost();
-    EXPECT(is_in(taken.stack.callers[0], middle));
-    EXPECT((taken.stack.callers[1] != NULL) == QUARRY_FRAME_POINTERS);
+    EXPECT(is_in(recorded.stack.callers[0], middle));
+    EXPECT((recorded.stack.callers[1] != NULL) == QUARRY_FRAME_POINTERS);
     if (QUARRY_FRAME_POINTERS) {
-        EXPECT(is_in(taken.stack.callers[1], outermost));
-        EXPECT(taken.stack.callers[2] != NULL);
-        EXPECT(taken.stack.callers[2] != taken.stack.callers[1]);
+        EXPECT(is_in(recorded.stack.callers[1], outermost));
+        EXPECT(recorded.stack.callers[2] != NULL);
+        EXPECT(recorded.stack.callers[2] != recorded.stack.callers[1]);
     }
-    /* A caller that is none of the stack's: it is all that is known. */
-    call_stack_take(&taken.stack, &taken);
-    EXPECT(taken.stack.callers[0] == &taken && taken.stack.callers[1] == NULL);
+    /* A caller that is not on the stack is the only entry. */
+    call_stack_take(&recorded.stack, &recorded);
+    EXPECT(recorded.stack.callers[0] == &recorded && recorded.stack.callers[1] == NULL);
 }
 
-TEST(call_stack_ends_where_it_is_full)
+TEST(call_stack_stops_when_full)
 {
-    taken.behind = 4711;
+    recorded.behind = 4711;
     deep(3 * CALL_STACK_DEPTH);
-    EXPECT((taken.stack.callers[CALL_STACK_DEPTH - 1] != NULL) == QUARRY_FRAME_POINTERS);
-    EXPECT(taken.behind == 4711);
+    EXPECT((recorded.stack.callers[CALL_STACK_DEPTH - 1] != NULL) == QUARRY_FRAME_POINTERS);
+    EXPECT(recorded.behind == 4711);
 }
 
 static void print_full_stack(void *unused)
 {
     (void)unused;
     for (uintptr_t i = 0; i < CALL_STACK_DEPTH; i++)
-        taken.stack.callers[i] = (void *)(0x1000 + i);
-    taken.behind = 4711;
+        recorded.stack.callers[i] = (void *)(0x1000 + i);
+    recorded.behind = 4711;
     report_begin();
     report_add("quarry: a report");
-    call_stack_add("called by", &taken.stack);
+    call_stack_add("called by", &recorded.stack);
     report_stop();
 }
 
-TEST(call_stack_is_printed_whole)
+TEST(call_stack_is_printed_completely)
 {
     _Static_assert(CALL_STACK_DEPTH == 8, "as many lines as below");
     test_heap_fresh();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Torn metadata: one field of one structure is changed behind Quarry's back, and quarry_verify()
- * must say which structure disagrees with which. So each check in a *_verify() is seen to check.
+ * Corrupted metadata: one field of one structure is changed, and quarry_verify() must report which
+ * structures disagree. Each check of each *_verify() is tested here.
  */
 #include <quarry/config.h>
 #include <quarry/quarry.h>
@@ -17,7 +17,7 @@
 
 #define KIB ((size_t)1024)
 
-/* What stands in every heap that is corrupted: one small object, one large one, one idle arena. */
+/* Every heap that is corrupted has one small object, one large object and one idle arena. */
 static void *small_object;
 static void *large_object;
 static struct span *span;   /* of the small object */
@@ -28,48 +28,48 @@ static void build(void)
 {
     large_object = quarry_alloc(1100 * KIB);
     small_object = quarry_alloc(300);
-    void *passing = quarry_alloc(1900 * KIB); /* does not fit beside them */
+    void *freed = quarry_alloc(1900 * KIB); /* does not fit into the first arena */
     span = span_of_address(small_object);
     arena = page_map_arena(page_of_address(large_object));
-    idle = page_map_arena(page_of_address(passing));
-    quarry_free(passing);
+    idle = page_map_arena(page_of_address(freed));
+    quarry_free(freed);
     quarry_verify();
 }
 
 /* ---- spans ---- */
 
-static void span_counts_wrongly(void)
+static void span_counts_a_slot_too_many(void)
 {
     span->used_slots++;
 }
 
-static void span_counts_too_few(void)
+static void span_counts_a_slot_too_few(void)
 {
     span->used_slots--;
 }
 
-static void span_has_slots_behind_its_last(void)
+static void span_has_bits_behind_its_last_slot(void)
 {
     span->bitmap[(span->slots - 1) / 64] |= (uint64_t)1 << 63;
 }
 
-static void span_searches_too_late(void)
+static void span_searches_from_a_wrong_word(void)
 {
     span->search_from = 2;
 }
 
-static void span_lost_a_page(void)
+static void span_page_is_not_in_the_table(void)
 {
     page_map_arena(span->first_page)->table[(span->first_page + 1) % ARENA_PAGES] = NULL;
 }
 
-static void span_lost_its_last_page(void)
+static void last_span_page_is_not_in_the_table(void)
 {
     page_map_arena(span->first_page)->table[(span->first_page + span->pages - 1) % ARENA_PAGES] =
         NULL;
 }
 
-static void page_has_another_class(void)
+static void page_has_another_cache_id(void)
 {
     page_map.cache_ids[span->first_page + span->pages - 1]++;
 }
@@ -101,19 +101,19 @@ static void arena_has_another_longest_run(void)
     arena->longest_run++;
 }
 
-static void arena_offers_what_it_does_not_own(void)
+static void arena_has_a_free_page_that_it_does_not_own(void)
 {
     bitmap_clear(&arena->owned, ARENA_PAGES - 1, 1);
     arena->owned_pages--;
 }
 
-static void arena_offers_its_first_page_wrongly(void)
+static void arena_does_not_own_its_free_first_page(void)
 {
     bitmap_clear(&idle->owned, 0, 1);
     idle->owned_pages--;
 }
 
-static void arena_is_unknown(void)
+static void arena_is_not_in_the_page_map(void)
 {
     page_map.arenas[idle->first_page / ARENA_PAGES] = NULL;
 }
@@ -169,7 +169,7 @@ static void page_heap_counts_free_pages_wrongly(void)
 
 /* ---- pools of descriptors ---- */
 
-/* The header of the page in which an item lies: a list node, the first free item, the count. */
+/* The page of an item begins with a list node, the first free item and the count. */
 static void pool_page_counts_wrongly(void)
 {
     size_t *count = (size_t *)(((uintptr_t)span & ~(FRAME_BYTES - 1)) + 24);
@@ -198,65 +198,65 @@ static void **bottom(unsigned size_class)
     return cache()->magazines[size_class].bottom;
 }
 
-static void door_is_not_empty(void)
+static void sentinel_is_not_empty(void)
 {
     cache()->sentinel[0] = small_object;
 }
 
-static void door_of_another_cpu_is_open(void)
+static void sentinel_of_another_cpu_is_not_full(void)
 {
     if (cpu_cache_count() > 1)
         cpu_cache_of(1)->sentinel[1] = NULL;
     else
-        stop_with("quarry: the sentinel of cpu 1 was overwritten, for there is one CPU");
+        stop_with("quarry: the sentinel of cpu 1 was overwritten (not tested: there is one CPU)");
 }
 
-static void door_is_not_full(void)
+static void sentinel_is_not_full(void)
 {
     cache()->sentinel[1] = NULL;
 }
 
-static void door_is_elsewhere(void)
+static void top_of_id_0_is_not_at_the_sentinel(void)
 {
     cache()->block->top[0] = &cache()->sentinel[1];
 }
 
-static void stack_has_no_bottom(void)
+static void magazine_has_no_bottom(void)
 {
     *bottom(5) = small_object;
 }
 
-static void stack_has_no_marker(void)
+static void magazine_has_no_end(void)
 {
     bottom(span->cache_id)[cache()->magazines[span->cache_id].capacity + 1] = (void *)0x55;
 }
 
-static void stack_holds_more_than_it_may(void)
+static void magazine_holds_more_than_its_capacity(void)
 {
     cache()->block->top[5] += 1;
 }
 
-static void grants_do_not_add_up(void)
+static void capacities_are_not_the_sum_granted(void)
 {
     cache()->granted_bytes += 8;
 }
 
-static void grants_are_over_the_budget(void)
+static void capacities_exceed_the_budget(void)
 {
     cache()->budget_bytes = cache()->granted_bytes - 1;
 }
 
-static void stack_holds_a_foreign_pointer(void)
+static void magazine_holds_a_foreign_pointer(void)
 {
     *cache()->block->top[span->cache_id] = &span;
 }
 
-static void stack_holds_an_interior_pointer(void)
+static void magazine_holds_an_interior_pointer(void)
 {
     *cache()->block->top[span->cache_id] = (char *)small_object + 8;
 }
 
-static void stack_holds_a_free_slot(void)
+static void magazine_holds_a_free_slot(void)
 {
     unsigned slot = 0;
     while (span_slot_used(span, slot))
@@ -264,7 +264,7 @@ static void stack_holds_a_free_slot(void)
     *cache()->block->top[span->cache_id] = (void *)span_slot_address(span, slot);
 }
 
-static void stack_holds_another_class(void)
+static void magazine_holds_an_object_of_another_id(void)
 {
     *cache()->block->top[span->cache_id] = large_object;
 }
@@ -286,7 +286,7 @@ static void child_counts_wrongly(void)
     allocator()->children[ready_child()] ^= 1;
 }
 
-static void huge_child_has_a_taken_frame(void)
+static void huge_child_has_an_allocated_frame(void)
 {
     allocator()->bits[ready_child()].word[2] ^= 16;
 }
@@ -310,27 +310,25 @@ static void reservation_has_a_frame_too_many(void)
         }
 }
 
-struct tear {
-    void (*tear)(void);
+static const struct corruption {
+    void (*corrupt)(void);
     const char *report;
-};
-
-static const struct tear tears[] = {
-    {span_counts_wrongly, "slots in use, its bitmap"},
-    {span_counts_too_few, "slots in use, its bitmap"},
-    {span_has_slots_behind_its_last, "has slots in use behind its"},
-    {span_searches_too_late, "has free slots before word 2"},
-    {span_lost_a_page, "is not known as part of the span at"},
-    {span_lost_its_last_page, "is not known as part of the span at"},
-    {page_has_another_class, "is not known as part of the span at"},
+} corruptions[] = {
+    {span_counts_a_slot_too_many, "slots in use, its bitmap"},
+    {span_counts_a_slot_too_few, "slots in use, its bitmap"},
+    {span_has_bits_behind_its_last_slot, "has slots in use behind its"},
+    {span_searches_from_a_wrong_word, "has free slots before word 2"},
+    {span_page_is_not_in_the_table, "is not known as part of the span at"},
+    {last_span_page_is_not_in_the_table, "is not known as part of the span at"},
+    {page_has_another_cache_id, "is not known as part of the span at"},
     {span_is_on_the_wrong_list, "slots used, is on list 1 of"},
     {span_is_on_no_list, "quarry: central list"},
     {arena_counts_free_pages_wrongly, "its bits say"},
     {arena_counts_owned_pages_wrongly, "its bits say"},
     {arena_has_another_longest_run, "its bits say"},
-    {arena_offers_its_first_page_wrongly, "offers pages that it does not own"},
-    {arena_offers_what_it_does_not_own, "offers pages that it does not own"},
-    {arena_is_unknown, "the page map does not know the arena at page"},
+    {arena_does_not_own_its_free_first_page, "offers pages that it does not own"},
+    {arena_has_a_free_page_that_it_does_not_own, "offers pages that it does not own"},
+    {arena_is_not_in_the_page_map, "the page map does not know the arena at page"},
     {arena_is_in_the_wrong_bucket, "is in bucket 1"},
     {idle_arena_is_not_on_its_list, "is on the wrong side of the idle list"},
     {busy_arena_is_on_the_idle_list, "is on the wrong side of the idle list"},
@@ -343,45 +341,44 @@ static const struct tear tears[] = {
     {pool_page_counts_wrongly, "quarry: metadata page"},
     {pool_counts_wrongly, "quarry: a metadata pool of"},
     {pool_counts_pages_wrongly, "quarry: a metadata pool of"},
-    {door_is_not_empty, "the sentinel of cpu 0 was overwritten"},
-    {door_is_not_full, "the sentinel of cpu 0 was overwritten"},
-    {door_is_elsewhere, "the sentinel of cpu 0 was overwritten"},
-    {stack_has_no_bottom, "the magazine of cpu 0, cache id 5"},
-    {stack_has_no_marker,
+    {sentinel_is_not_empty, "the sentinel of cpu 0 was overwritten"},
+    {sentinel_is_not_full, "the sentinel of cpu 0 was overwritten"},
+    {top_of_id_0_is_not_at_the_sentinel, "the sentinel of cpu 0 was overwritten"},
+    {magazine_has_no_bottom, "the magazine of cpu 0, cache id 5"},
+    {magazine_has_no_end,
      "the magazine of cpu 0, cache id\nsentinels 0x0000000000000000 0x0000000000000055"},
-    {door_of_another_cpu_is_open, "the sentinel of cpu 1 was overwritten"},
-    {stack_holds_more_than_it_may, "the magazine of cpu 0, cache id 5"},
-    {grants_do_not_add_up, "the cache of cpu 0 was granted"},
-    {grants_are_over_the_budget, "the cache of cpu 0 was granted"},
-    {stack_holds_a_foreign_pointer, "bad free (found in a CPU's cache): foreign pointer"},
-    {stack_holds_an_interior_pointer, "bad free (found in a CPU's cache): interior pointer"},
-    {stack_holds_another_class, "bad free (found in a CPU's cache)"},
-    {stack_holds_a_free_slot, "bad free (found in a CPU's cache): "},
+    {sentinel_of_another_cpu_is_not_full, "the sentinel of cpu 1 was overwritten"},
+    {magazine_holds_more_than_its_capacity, "the magazine of cpu 0, cache id 5"},
+    {capacities_are_not_the_sum_granted, "the cache of cpu 0 was granted"},
+    {capacities_exceed_the_budget, "the cache of cpu 0 was granted"},
+    {magazine_holds_a_foreign_pointer, "bad free (found in a CPU's cache): foreign pointer"},
+    {magazine_holds_an_interior_pointer, "bad free (found in a CPU's cache): interior pointer"},
+    {magazine_holds_an_object_of_another_id, "bad free (found in a CPU's cache)"},
+    {magazine_holds_a_free_slot, "bad free (found in a CPU's cache): "},
     {child_counts_wrongly, "has the entry"},
-    {huge_child_has_a_taken_frame, "has the entry"},
+    {huge_child_has_an_allocated_frame, "has the entry"},
     {tree_counts_wrongly, "free frames and"},
     {tree_is_marked_as_reserved_wrongly, "reservations"},
     {reservation_has_a_frame_too_many, "free frames and"},
 };
 
-static void tear_and_verify(void *argument)
+static void corrupt_and_verify(void *argument)
 {
-    const struct tear *tear = argument;
+    const struct corruption *corruption = argument;
     build();
-    tear->tear();
+    corruption->corrupt();
     quarry_verify();
 }
 
-TEST(corrupted_metadata_is_seen_by_verify)
+TEST(corrupted_metadata_is_reported_by_verify)
 {
     test_heap_fresh();
-    for (unsigned i = 0; i < sizeof tears / sizeof tears[0]; i++)
-        test_expect_stop(tear_and_verify, (void *)&tears[i], tears[i].report);
+    for (unsigned i = 0; i < sizeof corruptions / sizeof corruptions[0]; i++)
+        test_expect_stop(corrupt_and_verify, (void *)&corruptions[i], corruptions[i].report);
 }
 
-/* A page without a span that says it has a class: what is freed there is seen when it is looked at.
- */
-static void free_into_nothing(void *argument)
+/* A page without a span has a cache id. A free there is reported when the magazine is drained. */
+static void free_to_a_page_without_span(void *argument)
 {
     (void)argument;
     build();
@@ -391,7 +388,7 @@ static void free_into_nothing(void *argument)
     quarry_scavenge();
 }
 
-static void free_into_another_class(void *argument)
+static void free_with_another_cache_id(void *argument)
 {
     (void)argument;
     build();
@@ -400,7 +397,7 @@ static void free_into_another_class(void *argument)
     quarry_scavenge();
 }
 
-static void ask_in_another_class(void *argument)
+static void usable_size_with_another_cache_id(void *argument)
 {
     (void)argument;
     build();
@@ -408,17 +405,18 @@ static void ask_in_another_class(void *argument)
     quarry_usable_size(small_object);
 }
 
-TEST(corrupted_page_map_is_seen_by_free)
+TEST(corrupted_page_map_is_reported_by_free)
 {
     test_heap_fresh();
-    test_expect_stop(free_into_nothing, NULL, "quarry: bad free: pointer to free memory");
-    test_expect_stop(ask_in_another_class, NULL, "quarry: bad usable size");
-    if (QUARRY_HARDEN ==
-        0) /* from level 1 on the span's own class is believed, and that is right */
-        test_expect_stop(free_into_another_class, NULL, "quarry: bad free: double free\nallocated");
+    test_expect_stop(free_to_a_page_without_span, NULL, "quarry: bad free: pointer to free memory");
+    test_expect_stop(usable_size_with_another_cache_id, NULL, "quarry: bad usable size");
+    /* From level 1 on a free takes the id from the span, where it is right. */
+    if (QUARRY_HARDEN == 0)
+        test_expect_stop(free_with_another_cache_id, NULL,
+                         "quarry: bad free: double free\nallocated");
 }
 
-/* An absent child, between two pieces of memory. */
+/* A child without memory, between two ranges of memory. */
 static void make_absent_child_present(void *argument)
 {
     (void)argument;
@@ -432,7 +430,7 @@ static void make_absent_child_present(void *argument)
         }
 }
 
-TEST(corrupted_absent_child_is_seen_by_verify)
+TEST(corrupted_absent_child_is_reported_by_verify)
 {
     test_heap_fresh();
     while (frame_frontier_advance(&frames.nodes[0].allocator))
@@ -447,6 +445,6 @@ TEST(corrupted_absent_child_is_seen_by_verify)
     if (has_absent)
         test_expect_stop(make_absent_child_present, NULL, "quarry: absent child");
     else
-        test_skip("all 2 MiB windows have memory");
+        test_skip("all 2 MiB blocks have memory");
     test_heap_fresh();
 }

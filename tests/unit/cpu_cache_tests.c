@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A CPU's cache: how capacity is granted, taken from other classes, and shared with other CPUs. */
+/* A CPU's cache: its budget, and the capacity that its magazines gain and lose. */
 #include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
@@ -18,7 +18,7 @@ static struct cpu_cache *cache(void)
     return cpu_cache_here();
 }
 
-static size_t granted_by_hand(void)
+static size_t sum_of_capacities(void)
 {
     size_t bytes = 0;
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++)
@@ -31,7 +31,7 @@ TEST(cpu_cache_budget_is_a_share_of_memory)
     test_heap_fresh();
     struct quarry_setup setup;
     platform_setup(&setup);
-    /* Before the boot loader's memory joined: quarry_init() knew less memory than there is now. */
+    /* quarry_init() computed the budget before reclaimable memory joined, from less memory. */
     size_t most = quarry_frame_total_count() * QUARRY_FRAME_BYTES / QUARRY_CACHE_SHARE / setup.cpus;
     most = max_u64(most, 64 * 1024);
     EXPECT(cache()->budget_bytes <= most && cache()->budget_bytes <= QUARRY_CACHE_BYTES_MAX);
@@ -41,38 +41,38 @@ TEST(cpu_cache_budget_is_a_share_of_memory)
     cpu_caches_set_budget(1);
     for (unsigned cpu = 0; cpu < cpu_cache_count(); cpu++)
         EXPECT(cpu_cache_of(cpu)->budget_bytes == 64 * 1024);
-    EXPECT(cpu_cache_of(cpu_cache_count())->budget_bytes != 64 * 1024); /* no cache is there */
+    EXPECT(cpu_cache_of(cpu_cache_count())->budget_bytes != 64 * 1024); /* behind the last cache */
     cpu_caches_set_budget((size_t)QUARRY_CACHE_SHARE * setup.cpus * 100000);
     EXPECT(cache()->budget_bytes == 100000);
 }
 
-/* From the cache, or by a miss. */
-static void *take(unsigned size_class)
+/* By a hit or by a miss. */
+static void *alloc_one(unsigned size_class)
 {
     void *object = quarry_port_pop(size_class);
     return object != NULL ? object : cpu_cache_alloc_missed(size_class);
 }
 
-static void put(unsigned size_class, void *object)
+static void free_one(unsigned size_class, void *object)
 {
     if (!quarry_port_push(size_class, object))
         cpu_cache_free_missed(size_class, object);
 }
 
-/* As a longer array must not find them. */
+/* Writes the end sentinel into free frames. A longer array must work over such contents. */
 static void fill_free_frames_with_ends(void)
 {
-    static uint64_t taken[512];
+    static uint64_t ranges[512];
     for (unsigned i = 0; i < 512; i++) {
-        taken[i] = quarry_frame_alloc(2);
-        void **words = (void **)(frames.direct_map + taken[i]);
-        for (size_t word = 0; taken[i] != 0 && word < 4 * QUARRY_FRAME_BYTES / sizeof *words;
+        ranges[i] = quarry_frame_alloc(2);
+        void **words = (void **)(frames.direct_map + ranges[i]);
+        for (size_t word = 0; ranges[i] != 0 && word < 4 * QUARRY_FRAME_BYTES / sizeof *words;
              word++)
             words[word] = QUARRY_MAGAZINE_END;
     }
     for (unsigned i = 0; i < 512; i++)
-        if (taken[i] != 0)
-            quarry_frame_free(taken[i], 2);
+        if (ranges[i] != 0)
+            quarry_frame_free(ranges[i], 2);
 }
 
 /* Each miss brings a batch more, up to the class's own limit; the array grows on the way. */
@@ -90,7 +90,7 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
     unsigned arrays = 1;
     for (size_t count = 0; count < 2300; count++) {
         size_t capacity = cache()->magazines[size_class].capacity;
-        size_t room = cache()->magazines[size_class].places;
+        size_t places = cache()->magazines[size_class].places;
         bool will_miss = cpu_cache_held(cache(), size_class) == 0;
         objects[count] = quarry_port_pop(size_class);
         EXPECT((objects[count] == NULL) == will_miss);
@@ -99,8 +99,8 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
         objects[count] = cpu_cache_alloc_missed(size_class);
         REQUIRE(objects[count] != NULL);
         EXPECT(cpu_cache_held(cache(), size_class) == class->batch - 1u);
-        bool grew = cache()->magazines[size_class].places > room;
-        EXPECT(grew == (capacity == room && capacity < class->magazine_max));
+        bool grew = cache()->magazines[size_class].places > places;
+        EXPECT(grew == (capacity == places && capacity < class->magazine_max));
         arrays += grew;
         size_t fits = cache()->magazines[size_class].places - capacity;
         REQUIRE(cache()->magazines[size_class].capacity == capacity + min_u64(class->batch, fits));
@@ -109,7 +109,7 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
            class->magazine_max == 2046);
     EXPECT(arrays == 4);
     cpu_cache_verify(cache());
-    /* A full stack: a batch leaves, and the one object comes in. */
+    /* A full magazine evicts a batch, then the object is pushed. */
     for (size_t i = 0; i < 2300; i++) {
         size_t held = cpu_cache_held(cache(), size_class);
         if (quarry_port_push(size_class, objects[i]))
@@ -119,7 +119,7 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
         EXPECT(cpu_cache_held(cache(), size_class) == held - class->batch + 1);
     }
     cpu_cache_verify(cache());
-    /* Drained, it is back where it began, and its arrays are free. */
+    /* Drained, the magazine has its first array, and the longer arrays are freed. */
     quarry_scavenge();
     EXPECT(cache()->magazines[size_class].places == class->magazine_first);
     EXPECT(cache()->magazines[size_class].capacity == class->magazine_first);
@@ -128,8 +128,8 @@ TEST(cpu_cache_grows_by_a_batch_at_each_miss)
     EXPECT(quarry_frame_free_count() == frames_before);
 }
 
-/* Without memory for a longer array a stack stays as long as it is. */
-TEST(cpu_cache_stays_short_when_memory_is_gone)
+/* Without memory for a longer array a magazine keeps the array that it has. */
+TEST(cpu_cache_keeps_its_arrays_when_out_of_memory)
 {
     test_heap_fresh();
     if (!QUARRY_FAULTS || QUARRY_HARDEN == 2) {
@@ -141,22 +141,22 @@ TEST(cpu_cache_stays_short_when_memory_is_gone)
         objects[i] = quarry_alloc(64);
     for (unsigned i = 0; i < 300; i++)
         quarry_free(objects[i]);
-    quarry_scavenge(); /* an arena is here, and the stacks are short again */
+    quarry_scavenge(); /* the magazines have their first arrays again */
     unsigned size_class = size_class_for(64);
-    size_t room = cache()->magazines[size_class].places;
-    quarry_free(quarry_aligned(8192, 1)); /* pages that need no frames */
+    size_t places = cache()->magazines[size_class].places;
+    quarry_free(quarry_aligned(8192, 1)); /* free pages, so that spans need no frames */
     fault_arm_every(1u << FAULT_FRAME, 1);
     for (unsigned i = 0; i < 300; i++)
         EXPECT((objects[i] = quarry_alloc(64)) != NULL);
     fault_disarm();
-    EXPECT(cache()->magazines[size_class].places == room);
+    EXPECT(cache()->magazines[size_class].places == places);
     for (unsigned i = 0; i < 300; i++)
         quarry_free(objects[i]);
     quarry_verify();
 }
 
-/* An empty cache that gets objects back grows as well. */
-TEST(cpu_cache_grows_when_objects_come_back)
+/* A free to an empty cache grants capacity too. */
+TEST(cpu_cache_grows_when_objects_are_freed)
 {
     test_heap_fresh();
     cpu_caches_set_budget((size_t)1 << 50);
@@ -172,8 +172,8 @@ TEST(cpu_cache_grows_when_objects_come_back)
 }
 
 /*
- * When the budget is used up, the classes give in turn, a batch each; what they hold beyond what is
- * left leaves the cache.
+ * When the budget is used up, the other magazines lose a batch of capacity each, in turn. Objects
+ * beyond the new capacity are evicted.
  */
 TEST(cpu_cache_takes_capacity_from_others_in_turn)
 {
@@ -184,38 +184,38 @@ TEST(cpu_cache_takes_capacity_from_others_in_turn)
     static void *kept[3][KEPT];
     for (unsigned i = 0; i < 3; i++)
         for (unsigned round = 0; round < KEPT; round++) {
-            kept[i][round] = take(first + i);
+            kept[i][round] = alloc_one(first + i);
             REQUIRE(kept[i][round] != NULL);
         }
     cpu_cache_verify(cache());
-    EXPECT(granted_by_hand() <= 64 * 1024);
+    EXPECT(sum_of_capacities() <= 64 * 1024);
     unsigned before[3] = {cache()->magazines[first].capacity,
                           cache()->magazines[first + 1].capacity,
                           cache()->magazines[first + 2].capacity};
     EXPECT(before[0] > 0 && before[1] > 0 && before[2] > 0);
-    /* Misses of a class that is not among them, until it has all that it may have. */
-    const unsigned wanting = 30;
+    /* Misses of a fourth class, until its capacity is at its maximum. */
+    const unsigned receiver = 30;
     for (unsigned round = 0; round < 40; round++) {
-        void *object = cpu_cache_alloc_missed(wanting);
+        void *object = cpu_cache_alloc_missed(receiver);
         REQUIRE(object != NULL);
         cpu_cache_verify(cache());
-        cpu_cache_free_missed(wanting, object);
+        cpu_cache_free_missed(receiver, object);
     }
-    EXPECT(cache()->magazines[wanting].capacity >= cache_shapes[wanting].batch);
-    unsigned gave = 0;
+    EXPECT(cache()->magazines[receiver].capacity >= cache_shapes[receiver].batch);
+    unsigned donors = 0;
     for (unsigned i = 0; i < 3; i++)
-        gave += cache()->magazines[first + i].capacity < before[i];
-    EXPECT(gave >= 2);
+        donors += cache()->magazines[first + i].capacity < before[i];
+    EXPECT(donors >= 2);
     for (unsigned i = 0; i < 3; i++)
         for (unsigned round = 0; round < KEPT; round++)
-            put(first + i, kept[i][round]);
+            free_one(first + i, kept[i][round]);
     cpu_cache_verify(cache());
     quarry_scavenge();
     quarry_verify();
 }
 
-/* Who gives: the class whose turn it is, and its surplus goes to the transfer cache. */
-TEST(cpu_cache_donor_gives_a_batch_and_its_surplus)
+/* The class whose turn it is loses a batch, and its surplus objects go to the transfer cache. */
+TEST(cpu_cache_donor_loses_a_batch_and_its_surplus)
 {
     test_heap_fresh();
     cpu_caches_set_budget(1);
@@ -226,7 +226,7 @@ TEST(cpu_cache_donor_gives_a_batch_and_its_surplus)
         size_t before = cache()->magazines[donor].capacity;
         REQUIRE(cpu_cache_alloc_missed(donor) != NULL);
         if (cache()->magazines[donor].capacity == before)
-            break; /* as much as this class may have */
+            break; /* the class has its maximum */
     }
     size_t capacity = cache()->magazines[donor].capacity;
     size_t batch = cache_shapes[donor].batch;
@@ -243,7 +243,7 @@ TEST(cpu_cache_donor_gives_a_batch_and_its_surplus)
     EXPECT(cache()->magazines[receiver].capacity > 0 &&
            cache()->magazines[receiver].capacity <= cache_shapes[receiver].batch);
     cpu_cache_verify(cache());
-    /* A class does not give to itself; with nobody to give, nothing is granted. */
+    /* No class is its own donor. Without a donor nothing is granted. */
     cache()->budget_bytes = cache()->granted_bytes;
     cache()->next_donor = (uint8_t)(SIZE_CLASS_COUNT - 1);
     size_t before = cache()->magazines[receiver].capacity;
@@ -252,7 +252,8 @@ TEST(cpu_cache_donor_gives_a_batch_and_its_surplus)
     EXPECT(cache()->magazines[receiver].capacity >= before);
 }
 
-/* A heap in which `donor` alone has capacity, a batch of it, and the budget is used up. */
+/* A heap in which only `donor` has capacity, one batch, and the budget is used up. Returns the
+ * capacity. */
 static size_t only_donor(unsigned donor)
 {
     test_heap_fresh();
@@ -262,19 +263,19 @@ static size_t only_donor(unsigned donor)
     return cache()->magazines[donor].capacity;
 }
 
-/* Whoever is asked first, the only one that has something gives all of its batch. */
+/* The only class with capacity is found and loses its batch, wherever the search begins. */
 TEST(cpu_cache_finds_the_only_donor)
 {
     static const struct {
-        unsigned donor, first_asked, receiver;
+        unsigned donor, search_from, receiver;
     } cases[] = {
-        {SIZE_CLASS_COUNT - 1, SIZE_CLASS_COUNT - 2, 20}, /* the last class has its turn */
-        {1, SIZE_CLASS_COUNT - 1, 2},                     /* and the first follows it */
-        {19, 20, 20},                                     /* all others in vain, and itself */
+        {SIZE_CLASS_COUNT - 1, SIZE_CLASS_COUNT - 2, 20}, /* the second that is tried */
+        {1, SIZE_CLASS_COUNT - 1, 2}, /* the search goes from the last to the first */
+        {19, 20, 20},                 /* the last that is tried; the receiver is the first */
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         EXPECT(only_donor(cases[i].donor) == cache_shapes[cases[i].donor].batch);
-        cache()->next_donor = (uint8_t)cases[i].first_asked;
+        cache()->next_donor = (uint8_t)cases[i].search_from;
         EXPECT(cpu_cache_alloc_missed(cases[i].receiver) != NULL);
         EXPECT(cache()->magazines[cases[i].donor].capacity == 0);
         cpu_cache_verify(cache());
@@ -282,7 +283,7 @@ TEST(cpu_cache_finds_the_only_donor)
     test_heap_fresh();
 }
 
-TEST(cpu_cache_takes_from_nobody_what_it_can_afford)
+TEST(cpu_cache_takes_no_capacity_if_budget_is_left)
 {
     EXPECT(only_donor(19) > 0);
     size_t before = cache()->magazines[19].capacity;
@@ -293,8 +294,8 @@ TEST(cpu_cache_takes_from_nobody_what_it_can_afford)
     test_heap_fresh();
 }
 
-/* Asked in its own turn, with capacity of its own: it passes the turn on. */
-TEST(cpu_cache_does_not_give_to_itself)
+/* It is the receiver's own turn, and the receiver has capacity: the turn passes on. */
+TEST(cpu_cache_receiver_is_not_its_own_donor)
 {
     EXPECT(only_donor(19) > 0);
     cache()->budget_bytes += (size_t)cache_shapes[20].batch * size_classes[20].bytes;
@@ -307,9 +308,8 @@ TEST(cpu_cache_does_not_give_to_itself)
     test_heap_fresh();
 }
 
-/* Offline, and not yet online: every stack is the door. */
 #if QUARRY_HARDEN == 0
-/* From 32 KiB to 1 MiB each object has a span; what is cached of them is given back when asked. */
+/* From 32 KiB to 1 MiB each object has a span. A drain and a scavenge free the cached ones. */
 TEST(cpu_cache_holds_whole_spans)
 {
     test_heap_fresh();
@@ -333,8 +333,8 @@ TEST(cpu_cache_holds_whole_spans)
     test_heap_fresh();
 }
 
-/* An object beyond the budget is not cached, and nobody else's capacity is taken for it. */
-TEST(cpu_cache_leaves_alone_what_is_beyond_the_budget)
+/* An object beyond the budget is not cached, and no other magazine loses capacity for it. */
+TEST(cpu_cache_holds_no_objects_beyond_the_budget)
 {
     test_heap_fresh();
     cpu_caches_set_budget(1);
@@ -351,40 +351,41 @@ TEST(cpu_cache_leaves_alone_what_is_beyond_the_budget)
 }
 #endif
 
-/* Eight steps of the scavenger in which a stack does not move, whatever its neighbours do; a move
- * begins the count anew. */
-TEST(cpu_cache_stack_is_drained_when_idle)
+/* A magazine whose top did not move for eight steps of the scavenger is drained in the next one. A
+ * move begins the count again. Other magazines have no influence. */
+TEST(cpu_cache_drains_idle_magazines)
 {
     test_heap_fresh();
     unsigned size_class = size_class_for(64), busy_class = size_class_for(1024);
     void *other = quarry_alloc(64), *busy = NULL;
-    put(size_class, take(size_class));
+    free_one(size_class, alloc_one(size_class));
     EXPECT(cpu_cache_held(cache(), size_class) > 0);
     for (unsigned i = 0; i < 8; i++)
         cpu_cache_drain_idle();
     EXPECT(cpu_cache_held(cache(), size_class) > 0);
-    void *object = take(size_class);
+    void *object = alloc_one(size_class);
     for (unsigned i = 0; i < 8; i++)
         cpu_cache_drain_idle();
-    put(size_class, object);
+    free_one(size_class, object);
     EXPECT(cpu_cache_held(cache(), size_class) > 0);
     for (unsigned i = 0; i < 9; i++) {
         EXPECT(cpu_cache_held(cache(), size_class) > 0);
         if (busy == NULL) {
-            busy = take(busy_class);
+            busy = alloc_one(busy_class);
         } else {
-            put(busy_class, busy);
+            free_one(busy_class, busy);
             busy = NULL;
         }
         cpu_cache_drain_idle();
     }
     EXPECT(cpu_cache_held(cache(), size_class) == 0 && cpu_cache_held(cache(), busy_class) > 0);
-    put(busy_class, busy);
+    free_one(busy_class, busy);
     quarry_free(other);
     quarry_verify();
 }
 
-TEST(cpu_cache_offline_is_all_doors)
+/* Offline, all magazines are at the sentinel. Online again, all are empty and have no capacity. */
+TEST(cpu_cache_offline_has_only_sentinels)
 {
     test_heap_fresh();
     quarry_free(quarry_alloc(100));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A frame allocator over memory that is not there; see fake_frames.h. */
+/* A frame allocator over memory that does not exist; see fake_frames.h. */
 #include "tests/unit/fake_frames.h"
 
 #include <quarry/quarry.h>

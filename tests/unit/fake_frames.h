@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A frame allocator over memory that is not there: only its tables exist, in the heap under test.
+ * A frame allocator over memory that does not exist: only its tables do, in the heap under test.
  */
 #ifndef TESTS_UNIT_FAKE_FRAMES_H
 #define TESTS_UNIT_FAKE_FRAMES_H
@@ -13,7 +13,7 @@ struct fake_frames {
     void *tables;
 };
 
-/* NULL when there is no memory; the tables are full of rubbish at first, as on a real machine. */
+/* NULL when there is no memory. The tables begin with arbitrary contents, as on a real machine. */
 struct fake_frames *fake_frames_create(const struct quarry_memory_region *regions,
                                        size_t region_count, unsigned cpus);
 void fake_frames_destroy(struct fake_frames *fake);

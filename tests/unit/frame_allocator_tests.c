@@ -15,7 +15,7 @@
 #define C QUARRY_MEMORY_RECLAIMABLE
 #define R QUARRY_MEMORY_RESERVED
 
-/* 230 MiB or so, in four trees, with holes of every kind. */
+/* About 230 MiB, in four trees, with holes of every kind. */
 static const struct quarry_memory_region pieces[] = {
     {0, 640 << 10, U},          {1 * MIB, 119 * MIB, U},
     {33 * MIB + 4096, 8192, R}, {122 * MIB - 8192, 4 * MIB, U},
@@ -30,38 +30,38 @@ static struct fake_frames *make_pieces(unsigned cpus)
     return fake;
 }
 
-/* ---- the model: 1 where a frame is handed out ---- */
+/* ---- the model: 1 for each allocated frame ---- */
 
 struct model {
-    uint8_t *taken;
+    uint8_t *allocated;
     size_t end;
 };
 
 static bool model_create(struct model *model, const struct fake_frames *fake)
 {
     model->end = memory_map_end(&fake->map);
-    model->taken = quarry_zeroed(model->end);
-    return EXPECT(model->taken != NULL);
+    model->allocated = quarry_zeroed(model->end);
+    return EXPECT(model->allocated != NULL);
 }
 
-/* The frames are ours and free in the model: they become taken. */
-static bool model_take(struct model *model, const struct fake_frames *fake, size_t first,
-                       size_t count)
+/* The frames must be owned, and free in the model. They become allocated. */
+static bool model_alloc(struct model *model, const struct fake_frames *fake, size_t first,
+                        size_t count)
 {
     if (!EXPECT(memory_map_owns(&fake->map, first, first + count)))
         return false;
     for (size_t i = first; i < first + count; i++) {
-        if (!EXPECT(model->taken[i] == 0))
+        if (!EXPECT(model->allocated[i] == 0))
             return false;
-        model->taken[i] = 1;
+        model->allocated[i] = 1;
     }
     return true;
 }
 
-static void model_give(struct model *model, size_t first, size_t count)
+static void model_free(struct model *model, size_t first, size_t count)
 {
     for (size_t i = first; i < first + count; i++)
-        model->taken[i] = 0;
+        model->allocated[i] = 0;
 }
 
 struct held {
@@ -99,7 +99,7 @@ static struct held try_alloc(struct fake_frames *fake, struct random *random)
     return held;
 }
 
-static void give_back(struct fake_frames *fake, struct random *random, const struct held *held)
+static void free_held(struct fake_frames *fake, struct random *random, const struct held *held)
 {
     unsigned cpu = (unsigned)random_below(random, fake->allocator.cpus);
     if (held->order == 99)
@@ -117,38 +117,38 @@ TEST(frames_agree_with_a_model)
     size_t total = range_set_count_frames(&fake->map.usable);
     struct random random = random_seeded(3);
     size_t count = 0;
-    size_t taken = 0;
+    size_t allocated = 0;
     for (unsigned round = 0; round < 20000; round++) {
         bool filling = round / 2000 % 2 == 0;
         if (count < HELD_MAX && random_below(&random, 5) < (filling ? 3u : 2u)) {
             held[count] = try_alloc(fake, &random);
             if (held[count].first == NO_FRAME)
                 continue;
-            REQUIRE(model_take(&model, fake, held[count].first, held[count].count));
-            taken += held[count++].count;
+            REQUIRE(model_alloc(&model, fake, held[count].first, held[count].count));
+            allocated += held[count++].count;
         } else if (count > 0) {
             size_t victim = random_below(&random, count);
-            give_back(fake, &random, &held[victim]);
-            model_give(&model, held[victim].first, held[victim].count);
-            taken -= held[victim].count;
+            free_held(fake, &random, &held[victim]);
+            model_free(&model, held[victim].first, held[victim].count);
+            allocated -= held[victim].count;
             held[victim] = held[--count];
         }
-        REQUIRE(frame_allocator_free_count(&fake->allocator) == total - taken);
+        REQUIRE(frame_allocator_free_count(&fake->allocator) == total - allocated);
         if (round % 100 == 0)
             frame_allocator_verify(&fake->allocator);
     }
     while (count > 0)
-        give_back(fake, &random, &held[--count]);
+        free_held(fake, &random, &held[--count]);
     EXPECT(frame_allocator_free_count(&fake->allocator) == total);
     frame_allocator_drain(&fake->allocator);
     frame_allocator_verify(&fake->allocator);
-    quarry_free(model.taken);
+    quarry_free(model.allocated);
     quarry_free(held);
     fake_frames_destroy(fake);
 }
 
-/* Every single frame can be had, once, and again after all were given back. */
-TEST(frames_run_out_at_the_last_one)
+/* Each frame can be allocated as a single one, and again after all were freed. */
+TEST(frames_can_all_be_allocated)
 {
     struct fake_frames *fake = make_pieces(2);
     struct model model;
@@ -158,23 +158,23 @@ TEST(frames_run_out_at_the_last_one)
         size_t count = 0;
         size_t frame;
         while ((frame = frame_allocator_alloc(&fake->allocator, count & 1, 0)) != NO_FRAME) {
-            REQUIRE(model_take(&model, fake, frame, 1));
+            REQUIRE(model_alloc(&model, fake, frame, 1));
             count++;
         }
         EXPECT(count == total);
         EXPECT(frame_allocator_free_count(&fake->allocator) == 0);
         frame_allocator_verify(&fake->allocator);
         for (frame = 1; frame < model.end; frame++)
-            if (model.taken[frame])
+            if (model.allocated[frame])
                 frame_allocator_free(&fake->allocator, (unsigned)frame & 1, frame, 0);
-        model_give(&model, 0, model.end);
+        model_free(&model, 0, model.end);
     }
-    quarry_free(model.taken);
+    quarry_free(model.allocated);
     fake_frames_destroy(fake);
 }
 
-/* A frame given to one CPU's tree is found by another when it is the last. */
-TEST(frames_are_taken_from_other_cpus_reservations)
+/* The last frames are in trees that other CPUs have reserved. */
+TEST(frames_of_other_cpus_reservations_are_found)
 {
     struct fake_frames *fake = make_pieces(4);
     REQUIRE(fake != NULL);
@@ -189,7 +189,7 @@ TEST(frames_are_taken_from_other_cpus_reservations)
     fake_frames_destroy(fake);
 }
 
-TEST(frames_prefer_broken_children_and_keep_huge_frames)
+TEST(frames_come_from_broken_children_first)
 {
     static const struct quarry_memory_region one[] = {{64 * MIB, 8 * MIB, U}};
     test_heap_fresh();
@@ -203,7 +203,7 @@ TEST(frames_prefer_broken_children_and_keep_huge_frames)
     fake_frames_destroy(fake);
 }
 
-TEST(frames_keep_the_first_tree_for_last)
+TEST(frames_of_the_first_tree_come_last)
 {
     struct fake_frames *fake = make_pieces(1);
     REQUIRE(fake != NULL);
@@ -225,11 +225,9 @@ TEST(frames_keep_the_first_tree_for_last)
     fake_frames_destroy(fake);
 }
 
-/*
- * The undo of a long claim: one taken frame at each place of a run of 1200, which must be left
- * out, with nothing lost.
- */
-TEST(frames_undo_a_long_claim_at_every_step)
+/* One frame in a run of 1200 is allocated, at each place in turn. A claim of the run must fail and
+ * be undone completely. */
+TEST(frames_claim_is_undone_at_every_step)
 {
     static const struct quarry_memory_region one[] = {{64 * MIB, 8 * MIB, U}};
     test_heap_fresh();
@@ -267,7 +265,7 @@ TEST(frames_search_finds_the_only_run)
     size_t base = 64 * MIB / FRAME_BYTES;
     REQUIRE(frame_allocator_alloc_range(allocator, 4096, 1, 0) == base);
     EXPECT(frame_allocator_alloc_range(allocator, 1, 1, 0) == NO_FRAME);
-    /* A hole of 1025 frames across three children; aligned starts inside it. */
+    /* A hole of 1025 frames across three children, with aligned frames inside. */
     frame_allocator_free_range(allocator, 0, base + 700, 1025);
     EXPECT(frame_allocator_alloc_range(allocator, 1026, 1, 0) == NO_FRAME);
     EXPECT(frame_allocator_alloc_range(allocator, 1024, 1024, 0) == NO_FRAME);
@@ -288,7 +286,7 @@ TEST(frames_reclaimable_memory_joins_once)
         REQUIRE(fake != NULL);
         struct frame_allocator *allocator = &fake->allocator;
         size_t before = frame_allocator_free_count(allocator);
-        if (ready) /* the whole frontier: the frames join trees that are in use already */
+        if (ready) /* moves the frontier to the end: the frames join trees that are in use */
             EXPECT(frame_allocator_alloc_range(allocator, 60000, 1, 0) == NO_FRAME);
         EXPECT(!frame_allocator_claim(allocator, 128 * MIB / FRAME_BYTES, 512));
         EXPECT(frame_allocator_reclaim(allocator, &fake->map) == 2560);
@@ -303,8 +301,8 @@ TEST(frames_reclaimable_memory_joins_once)
     }
 }
 
-/* The state is built as it is needed: a large machine starts with one tree. */
-TEST(frames_of_a_large_machine_are_built_lazily)
+/* The tables of a tree are built when it is first needed. */
+TEST(frames_tables_are_built_when_needed)
 {
     static const struct quarry_memory_region large[] = {{1 * MIB, 16384 * MIB, U}};
     test_heap_fresh();
@@ -317,13 +315,14 @@ TEST(frames_of_a_large_machine_are_built_lazily)
     EXPECT(allocator->frontier <= 3);
     EXPECT(frame_allocator_free_count(allocator) == 16384 * 256 - 1 - 512);
     EXPECT(frame_allocator_alloc_range(allocator, 1 << 18, 1 << 18, 0) == 1 << 18);
+    EXPECT(!frame_allocator_claim(allocator, allocator->frontier * TREE_FRAMES + 1, 1));
     frame_allocator_verify(allocator);
     fake_frames_destroy(fake);
 }
 
 /* ---- misuse ---- */
 
-/* Which misuse: the allocator's number of CPUs says it. */
+/* The allocator's number of CPUs selects the misuse. */
 static void free_wrongly(void *argument)
 {
     struct fake_frames *fake = argument;
@@ -371,7 +370,7 @@ TEST(frames_misuse_stops_with_a_report)
 
 struct crowd {
     struct fake_frames *fake;
-    uint8_t *owner; /* per frame: who has it, + 1 */
+    uint8_t *owner; /* per frame: 1 + the CPU that holds it, or 0 */
 };
 
 static void crowd_work(void *argument)
@@ -398,18 +397,18 @@ static void crowd_work(void *argument)
             unsigned victim = (unsigned)random_below(&random, count);
             for (size_t i = held[victim].first; i < held[victim].first + held[victim].count; i++)
                 REQUIRE(atomic_exchange(&crowd->owner[i], 0) == cpu + 1);
-            give_back(crowd->fake, &random, &held[victim]);
+            free_held(crowd->fake, &random, &held[victim]);
             held[victim] = held[--count];
         }
     }
     while (count-- > 0) {
         for (size_t i = held[count].first; i < held[count].first + held[count].count; i++)
             atomic_exchange(&crowd->owner[i], 0);
-        give_back(crowd->fake, &random, &held[count]);
+        free_held(crowd->fake, &random, &held[count]);
     }
 }
 
-TEST(frames_are_never_given_to_two_cpus)
+TEST(frames_are_never_allocated_by_two_cpus)
 {
     unsigned cpus = platform_cpu_count();
     struct crowd crowd = {.fake = make_pieces(cpus)};
@@ -424,10 +423,10 @@ TEST(frames_are_never_given_to_two_cpus)
     fake_frames_destroy(crowd.fake);
 }
 
-/* ---- small things ---- */
+/* ---- small memories ---- */
 
-/* All memory in the first tree: used last, but used. */
-TEST(frames_of_the_first_tree_are_all_there_is)
+/* All memory is in the first tree, which is used last. */
+TEST(frames_can_all_be_in_the_first_tree)
 {
     test_heap_fresh();
     static const struct quarry_memory_region low[] = {
@@ -436,16 +435,16 @@ TEST(frames_of_the_first_tree_are_all_there_is)
     struct fake_frames *fake = fake_frames_create(low, 1, 2);
     REQUIRE(fake != NULL);
     size_t total = range_set_count_frames(&fake->map.usable);
-    size_t taken = 0;
+    size_t allocated = 0;
     for (unsigned order = 10; order-- > 0;)
-        while (frame_allocator_alloc(&fake->allocator, taken % 2, order) != NO_FRAME)
-            taken += (size_t)1 << order;
-    EXPECT(taken == total && frame_allocator_free_count(&fake->allocator) == 0);
+        while (frame_allocator_alloc(&fake->allocator, allocated % 2, order) != NO_FRAME)
+            allocated += (size_t)1 << order;
+    EXPECT(allocated == total && frame_allocator_free_count(&fake->allocator) == 0);
     frame_allocator_verify(&fake->allocator);
     fake_frames_destroy(fake);
 }
 
-/* A search finds the one frame that is left in a child. */
+/* A search finds the only free frame of a child. */
 TEST(frames_search_finds_a_single_frame)
 {
     test_heap_fresh();
@@ -462,7 +461,7 @@ TEST(frames_search_finds_a_single_frame)
     EXPECT(frame_allocator_alloc_range(allocator, 2, 1, 0) == NO_FRAME);
     EXPECT(frame_allocator_alloc_range(allocator, 1, 1, 0) == first + 700);
     EXPECT(frame_allocator_alloc_range(allocator, 1, 1, 0) == NO_FRAME);
-    /* Exactly these: beyond the end, around the address space's end, taken, free. */
+    /* Claims beyond the end, across the highest address, of allocated frames, of free frames. */
     frame_allocator_free_range(allocator, 0, first + 700, 10);
     size_t ready_end = allocator->frontier * TREE_FRAMES;
     EXPECT(!frame_allocator_claim(allocator, ready_end - 1, 2));

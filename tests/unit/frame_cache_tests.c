@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Single frames per CPU: hits, both ends, coming and going, and what is found late. */
+/* Each CPU's cache of single frames: hits, misses, CPUs that are offline, and misuse. */
 #include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
@@ -22,7 +22,7 @@ static bool is_cached(uint64_t frame)
     return false;
 }
 
-/* Whatever is cached is free all the same, for whoever counts. */
+/* Cached frames count as free. */
 TEST(frame_cache_hits_and_counts)
 {
     test_heap_fresh();
@@ -42,23 +42,23 @@ TEST(frame_cache_hits_and_counts)
     test_heap_fresh();
 }
 
-/* Through both ends: nothing lost, nothing twice, never more than there is room for. */
+/* Misses at both ends: no frame is lost or allocated twice, and the cache stays within its size. */
 TEST(frame_cache_fills_and_empties)
 {
     test_heap_fresh();
     size_t free_frames = quarry_frame_free_count();
-    static uint64_t frames_taken[COUNT];
+    static uint64_t allocated[COUNT];
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < COUNT; i++) {
-            frames_taken[i] = quarry_frame_alloc(0);
-            REQUIRE(frames_taken[i] != 0);
-            EXPECT(!is_cached(frames_taken[i]));
+            allocated[i] = quarry_frame_alloc(0);
+            REQUIRE(allocated[i] != 0);
+            EXPECT(!is_cached(allocated[i]));
             for (unsigned j = 0; j < i; j++)
-                REQUIRE(frames_taken[j] != frames_taken[i]);
+                REQUIRE(allocated[j] != allocated[i]);
         }
         EXPECT(quarry_frame_free_count() == free_frames - COUNT);
         for (unsigned i = 0; i < COUNT; i++) {
-            quarry_frame_free(frames_taken[i], 0);
+            quarry_frame_free(allocated[i], 0);
             EXPECT(frame_caches_held() <= QUARRY_FRAME_CACHE_FRAMES);
         }
         EXPECT(quarry_frame_free_count() == free_frames);
@@ -71,8 +71,8 @@ TEST(frame_cache_fills_and_empties)
     EXPECT(frame_allocator_free_count(&frames.nodes[0].allocator) == free_frames);
 }
 
-/* What is cached is the last that is given out, and a run that needs it is found. */
-TEST(frame_cache_is_used_up_before_memory_is_gone)
+/* When no other frames are left, cached ones are allocated, also as a part of a huge frame. */
+TEST(frame_cache_is_used_before_memory_runs_out)
 {
     if (test_skip_large_machine())
         return;
@@ -91,14 +91,14 @@ TEST(frame_cache_is_used_up_before_memory_is_gone)
     quarry_frame_free(last, QUARRY_ORDER_HUGE);
     uint64_t single = quarry_frame_alloc(0);
     REQUIRE(single != 0);
-    quarry_frame_free(single, 0); /* and 16 frames of the huge one are cached */
+    quarry_frame_free(single, 0); /* 16 frames of the huge one are cached */
     EXPECT(quarry_frame_alloc(QUARRY_ORDER_HUGE) == last);
     quarry_verify();
     test_heap_fresh();
 }
 
-/* Before and after its time on line a CPU has frames, but caches none. */
-TEST(frame_cache_of_a_cpu_off_line_is_none)
+/* A CPU that is offline, or was never online, allocates frames and caches none. */
+TEST(frame_cache_of_an_offline_cpu_is_empty)
 {
     test_heap_fresh();
     size_t free_frames = quarry_frame_free_count();
@@ -109,19 +109,19 @@ TEST(frame_cache_of_a_cpu_off_line_is_none)
     EXPECT(frame != 0 && frame_caches_held() == 0);
     quarry_frame_free(frame, 0);
     EXPECT(frame_caches_held() == 0);
-    void **door = quarry_port_cpu()->top[FRAME_MAGAZINE];
-    quarry_port_cpu()->top[FRAME_MAGAZINE] = NULL; /* as before the first time */
+    void **offline_top = quarry_port_cpu()->top[FRAME_MAGAZINE];
+    quarry_port_cpu()->top[FRAME_MAGAZINE] = NULL; /* as if it was never online */
     frame = quarry_frame_alloc(0);
     EXPECT(frame != 0);
     quarry_frame_free(frame, 0);
-    quarry_port_cpu()->top[FRAME_MAGAZINE] = door;
+    quarry_port_cpu()->top[FRAME_MAGAZINE] = offline_top;
     EXPECT(quarry_cpu_online(0) == QUARRY_OK);
     test_heap_drain();
     EXPECT(quarry_frame_free_count() == free_frames);
     quarry_verify();
 }
 
-/* ---- misuse: at once, or when the frame leaves the cache ---- */
+/* ---- misuse: reported at once, or when the frame leaves the cache ---- */
 
 static void free_twice(void *unused)
 {
@@ -151,7 +151,7 @@ static void free_beyond_the_end(void *unused)
     quarry_frame_free((uint64_t)(frames.last_frame + 1) * QUARRY_FRAME_BYTES, 0);
 }
 
-static void sentinel_is_gone(void *unused)
+static void overwrite_the_end(void *unused)
 {
     (void)unused;
     void **top = quarry_port_cpu()->top[FRAME_MAGAZINE];
@@ -161,7 +161,7 @@ static void sentinel_is_gone(void *unused)
     quarry_verify();
 }
 
-TEST(frame_cache_stops_what_should_not_be_freed)
+TEST(frame_cache_misuse_stops_with_a_report)
 {
     test_heap_fresh();
     test_expect_report(free_twice, NULL,
@@ -171,6 +171,6 @@ TEST(frame_cache_stops_what_should_not_be_freed)
     test_expect_report(free_beyond_the_end, NULL,
                        "quarry: bad free of 1 frames at 0x*: no such frames");
     if (QUARRY_FRAME_CACHE_FRAMES > 0)
-        test_expect_report(sentinel_is_gone, NULL, "quarry: the frame cache of cpu 0 holds *");
+        test_expect_report(overwrite_the_end, NULL, "quarry: the frame cache of cpu 0 holds *");
     test_heap_fresh();
 }

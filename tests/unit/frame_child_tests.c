@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* One child: claims of every order, and every undo of a claim that spans words. */
+/* One child: claims of every order, and every undo of a claim across words of the bitmap. */
 #include "lib/bits.h"
 #include "mm/frames/frame_child.h"
 #include "tests/framework/test.h"
 
-TEST(child_bits_fill_with_every_order)
+TEST(child_bits_can_be_filled_with_every_order)
 {
     for (unsigned order = 0; order < CHILD_SHIFT; order++) {
         struct bitmap bits = {0};
@@ -29,7 +29,7 @@ TEST(child_bits_find_the_only_aligned_run)
             for (unsigned i = 0; i < BITMAP_WORDS; i++)
                 bits.word[i] = ~(uint64_t)0;
             bitmap_clear(&bits, place, count);
-            /* One frame less, and there is no run. */
+            /* With one frame less there is no run. */
             bitmap_set(&bits, place, 1);
             REQUIRE(child_bits_take(&bits, order) == CHILD_FRAMES);
             bitmap_clear(&bits, place, 1);
@@ -38,20 +38,18 @@ TEST(child_bits_find_the_only_aligned_run)
     }
 }
 
-/*
- * The undo: a claim of [first, first + count) that meets one taken frame, at each place in turn,
- * must leave every bit as it was.
- */
-TEST(child_bits_undo_exactly_what_they_claimed)
+/* One frame of [first, first + count) is allocated, at each place in turn. A claim of the range
+ * must fail and leave every bit unchanged. */
+TEST(child_bits_failed_claim_changes_no_bit)
 {
     static const unsigned ranges[][2] = {{0, 512}, {0, 128}, {128, 256},
                                          {60, 10}, {3, 500}, {64, 64}};
     for (unsigned i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         unsigned first = ranges[i][0];
         unsigned count = ranges[i][1];
-        for (unsigned taken = first; taken < first + count; taken++) {
+        for (unsigned allocated = first; allocated < first + count; allocated++) {
             struct bitmap bits = {0};
-            bitmap_set(&bits, taken, 1);
+            bitmap_set(&bits, allocated, 1);
             if (first > 0)
                 bitmap_set(&bits, first - 1, 1);
             struct bitmap before = bits;
@@ -62,7 +60,7 @@ TEST(child_bits_undo_exactly_what_they_claimed)
     }
 }
 
-TEST(child_bits_give_names_the_frame_that_was_free)
+TEST(child_bits_give_returns_the_frame_that_was_free)
 {
     struct bitmap bits = {0};
     bitmap_set(&bits, 10, 200);
@@ -72,7 +70,7 @@ TEST(child_bits_give_names_the_frame_that_was_free)
     EXPECT(child_bits_give(&bits, 20, 1) == 20);
 }
 
-TEST(child_entry_counts_and_refuses)
+TEST(child_entry_refuses_more_than_is_free)
 {
     child_entry entry = (child_entry)CHILD_FRAMES;
     EXPECT(child_take(&entry, 500) && !child_take(&entry, 13) && child_take(&entry, 12));

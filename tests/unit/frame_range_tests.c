@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs of frames at the borders of children and trees, and the exact words of frame reports. */
+/* Runs of frames at the borders of children and trees, and the exact texts of frame reports. */
 #include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
@@ -26,7 +26,7 @@ static struct fake_frames *make(const struct quarry_memory_region *regions, size
     return fake;
 }
 
-TEST(frame_range_keeps_the_first_tree_for_last)
+TEST(frame_range_uses_the_first_tree_last)
 {
     const struct quarry_memory_region all[] = {{0, 2 * BASE, U}};
     struct fake_frames *fake = make(all, 1);
@@ -36,8 +36,8 @@ TEST(frame_range_keeps_the_first_tree_for_last)
     fake_frames_destroy(fake);
 }
 
-/* Memory from the last frame of a child to the end of the next. */
-TEST(frame_range_from_the_last_frame_of_a_child)
+/* Memory from the last frame of a child to the end of the next child. */
+TEST(frame_range_begins_at_the_last_frame_of_a_child)
 {
     const struct quarry_memory_region region[] = {
         {BASE + BYTES(CHILD_FRAMES - 1), BYTES(1 + CHILD_FRAMES), U}};
@@ -53,9 +53,9 @@ TEST(frame_range_from_the_last_frame_of_a_child)
     fake_frames_destroy(fake);
 }
 
-/* Somebody else was faster with the last frame of a child: the next child is tried, not the one
- * behind it. */
-TEST(frame_range_goes_on_behind_a_lost_frame)
+/* Another CPU takes the last frame of a child first. The search continues in the next child and
+ * does not skip it. */
+TEST(frame_range_search_continues_behind_a_lost_frame)
 {
     if (!QUARRY_FAULTS) {
         test_skip("QUARRY_FAULTS is 0");
@@ -72,8 +72,8 @@ TEST(frame_range_goes_on_behind_a_lost_frame)
     fake_frames_destroy(fake);
 }
 
-/* Half of a child is there from the start, the other half joins late: then it is a huge frame. */
-TEST(frame_late_memory_makes_a_child_whole)
+/* Half of a child is usable and half reclaimable. After the reclaim it is a huge frame. */
+TEST(frame_child_becomes_huge_when_its_rest_is_reclaimed)
 {
     const struct quarry_memory_region halves[] = {{BASE, BYTES(CHILD_FRAMES / 2), U},
                                                   {BASE + BYTES(CHILD_FRAMES / 2),
@@ -86,8 +86,7 @@ TEST(frame_late_memory_makes_a_child_whole)
     fake_frames_destroy(fake);
 }
 
-/* A free run, a gap, and a longer run in the same child: the search does not string them together.
- */
+/* A free run, a gap, and a longer run in the same child: the search does not join the runs. */
 TEST(frame_range_does_not_cross_a_gap)
 {
     const struct quarry_memory_region runs[] = {{BASE + BYTES(10), BYTES(10), U},
@@ -105,8 +104,8 @@ static bool is_free(size_t frame)
            !bitmap_test(bits, (unsigned)(frame % CHILD_FRAMES));
 }
 
-/* A bound in bytes is kept to the last frame, and only what is below is given. */
-TEST(frame_api_keeps_to_the_bound)
+/* All frames below a bound in bytes can be allocated, and no others. */
+TEST(frame_api_respects_the_bound)
 {
     test_heap_fresh();
     const uint64_t bounds[] = {2 * FRAME_BYTES, (uint64_t)1 << 20};
@@ -114,21 +113,21 @@ TEST(frame_api_keeps_to_the_bound)
         uint64_t bound = bounds[i];
         while (frames.nodes[0].allocator.frontier == 0)
             REQUIRE(frame_frontier_advance(&frames.nodes[0].allocator));
-        size_t ours = 0;
+        size_t expected = 0;
         for (size_t frame = 1; frame < bound / FRAME_BYTES; frame++)
-            ours += is_free(frame);
-        size_t given = 0;
+            expected += is_free(frame);
+        size_t allocated = 0;
         uint64_t physical;
         while ((physical = quarry_frame_alloc_range(1, 0, bound)) != 0) {
             REQUIRE(physical + FRAME_BYTES <= bound);
-            given++;
+            allocated++;
         }
-        EXPECT(given == ours);
+        EXPECT(allocated == expected);
         test_heap_fresh();
     }
 }
 
-/* Frames that the heap holds without need are given back to whoever asks for a run of them. */
+/* Idle arenas are released for an allocation of a run of frames. */
 TEST(frame_api_finds_runs_in_idle_arenas)
 {
     test_heap_fresh();
@@ -150,7 +149,7 @@ TEST(frame_api_finds_runs_in_idle_arenas)
     test_heap_fresh();
 }
 
-TEST(frame_api_says_how_much_joined)
+TEST(frame_api_returns_how_many_frames_joined)
 {
     test_heap_fresh();
     struct quarry_setup setup;
@@ -165,7 +164,7 @@ TEST(frame_api_says_how_much_joined)
     test_heap_fresh();
 }
 
-/* ---- what reports say ---- */
+/* ---- reports ---- */
 
 static void free_in_the_middle(void *argument)
 {
@@ -173,7 +172,7 @@ static void free_in_the_middle(void *argument)
     frame_allocator_free(allocator, 0, frame_allocator_alloc(allocator, 0, 3) + 4, 3);
 }
 
-/* Half of the child's missing half joins: what is still missing is nobody's. */
+/* A quarter of the child is usable and a quarter joins. The rest is not Quarry's memory. */
 static void free_what_never_joined(void *argument)
 {
     struct fake_frames *fake = argument;
@@ -204,7 +203,7 @@ static void free_between_frames(void *unused)
     quarry_frame_free(quarry_frame_alloc(3) + 1, 3);
 }
 
-TEST(frame_reports_have_the_right_figures)
+TEST(frame_reports_have_the_right_numbers)
 {
     const struct quarry_memory_region child[] = {{BASE, BYTES(CHILD_FRAMES), U}};
     char expected[160];

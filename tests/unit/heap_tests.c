@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The heap as a whole: figures that are not about objects, CPUs that fail or are late, addresses in
+/* The heap as a whole: memory of its own, CPUs without memory, CPUs that answer late, addresses in
  * reports. */
 #include <quarry/config.h>
 #include <quarry/frame.h>
@@ -13,7 +13,7 @@
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 
-TEST(stats_count_what_the_heap_itself_takes)
+TEST(stats_count_memory_of_the_heap_itself)
 {
     test_heap_fresh();
     struct quarry_stats stats;
@@ -27,7 +27,7 @@ TEST(stats_count_what_the_heap_itself_takes)
     test_heap_fresh();
 }
 
-TEST(drain_empties_the_own_cache_too)
+TEST(drain_includes_the_own_cache)
 {
     test_heap_fresh();
     quarry_free(quarry_alloc(100));
@@ -36,7 +36,7 @@ TEST(drain_empties_the_own_cache_too)
     EXPECT(cpu_cache_held(cpu_cache_here(), size_class_for(100)) == 0);
 }
 
-/* A CPU that answers, but only after a while. */
+/* CPU 1 answers the request for a drain at the third pause of the CPU that waits. */
 static unsigned pauses;
 
 static void answer_at_the_third_pause(void)
@@ -48,11 +48,11 @@ static void answer_at_the_third_pause(void)
     platform_move_to(0);
 }
 
-TEST(drain_waits_for_a_cpu_that_is_late)
+TEST(drain_waits_for_a_late_cpu)
 {
     test_heap_fresh();
     if (!platform_on_pause(answer_at_the_third_pause)) {
-        test_skip("nobody can be late here");
+        test_skip("the platform reports no pauses");
         return;
     }
     platform_move_to(1);
@@ -64,7 +64,7 @@ TEST(drain_waits_for_a_cpu_that_is_late)
     EXPECT(quarry_cpu_reap(1) == QUARRY_OK);
 }
 
-TEST(cpu_online_says_that_memory_is_gone)
+TEST(cpu_online_fails_without_memory)
 {
     if (!QUARRY_FAULTS) {
         test_skip("QUARRY_FAULTS is 0");
@@ -81,8 +81,8 @@ TEST(cpu_online_says_that_memory_is_gone)
     EXPECT(quarry_cpu_online(0) == QUARRY_OK);
 }
 
-/* All frames are in idle arenas: one is given back for the CPU's cache. */
-TEST(cpu_online_takes_idle_memory)
+/* All frames are in idle arenas. They are released for the CPU's cache. */
+TEST(cpu_online_uses_idle_memory)
 {
     test_heap_fresh();
     if (test_skip_large_machine())
@@ -101,7 +101,7 @@ TEST(cpu_online_takes_idle_memory)
     test_heap_fresh();
 }
 
-/* ---- addresses in reports: the program writes down what the report must say ---- */
+/* ---- addresses in reports: each function writes the text that it expects, then causes it ---- */
 
 static char expected[400];
 
@@ -120,7 +120,7 @@ static void free_large_twice(void *unused)
     quarry_free(neighbour);
 }
 
-static void ask_for_interior(void *unused)
+static void usable_size_of_interior(void *unused)
 {
     (void)unused;
     quarry_alloc(100);
@@ -136,5 +136,5 @@ TEST(reports_have_the_right_addresses)
 {
     test_heap_fresh();
     test_expect_report(free_large_twice, NULL, expected);
-    test_expect_report(ask_for_interior, NULL, expected);
+    test_expect_report(usable_size_of_interior, NULL, expected);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The helpers of lib/: bits, bitmaps against a plain model, text, random numbers. */
+/* lib/: bits, bitmaps against a plain model, text, lists, random numbers, stops, locks. */
 #include "lib/bitmap.h"
 #include "lib/bits.h"
 #include "lib/check.h"
@@ -85,7 +85,7 @@ TEST(bitmap_agrees_with_a_model)
     struct random random = random_seeded(1);
     for (unsigned round = 0; round < 1200; round++) {
         unsigned first = (unsigned)random_below(&random, BITMAP_BITS);
-        /* Few long runs at first, many short ones later. */
+        /* At first few long runs, later many short ones. */
         unsigned most = round < 200 && round % 3 == 0 ? 300 : round < 200 ? 20 : 4;
         unsigned count = (unsigned)random_below(&random, most);
         count = (unsigned)min_u64(count, BITMAP_BITS - first);
@@ -114,7 +114,7 @@ TEST(bitmap_agrees_with_a_model)
 
 /* ---- text ---- */
 
-TEST(format_writes_what_printf_would)
+TEST(format_agrees_with_printf)
 {
     char text[64];
     EXPECT(format_text(text, sizeof text, "%d %u %x %X", -5, 5u, 255u, 255u) == 10);
@@ -133,7 +133,7 @@ TEST(format_writes_what_printf_would)
     EXPECT(text_equals(text, "   7"));
 }
 
-TEST(format_cuts_what_does_not_fit)
+TEST(format_truncates_what_does_not_fit)
 {
     char text[8] = "xxxxxxx";
     EXPECT(format_text(text, 4, "%s", "abcdef") == 3);
@@ -142,9 +142,9 @@ TEST(format_cuts_what_does_not_fit)
     EXPECT(format_text(text, sizeof text, "%2000000000d", 1) == 7);
 }
 
-/* ---- the rest ---- */
+/* ---- lists, random numbers, stops, locks ---- */
 
-TEST(list_keeps_order_and_forgives_a_second_removal)
+TEST(list_keeps_order_and_allows_a_second_removal)
 {
     struct list head, one, two;
     list_init(&head);
@@ -158,9 +158,9 @@ TEST(list_keeps_order_and_forgives_a_second_removal)
     EXPECT(list_is_empty(&head));
 }
 
-TEST(random_is_repeatable_and_spread)
+TEST(random_is_repeatable_and_uniform)
 {
-    struct random last = random_seeded(UINT64_MAX); /* would be 0, where the generator stays */
+    struct random last = random_seeded(UINT64_MAX); /* the state must not become 0 */
     EXPECT(random_next(&last) != 0 && random_next(&last) != random_next(&last));
     EXPECT(text_equals("", "") && !text_equals("", "a") && !text_equals("a", "") &&
            text_equals("ab", "ab") && !text_equals("ab", "ac"));
@@ -176,7 +176,7 @@ TEST(random_is_repeatable_and_spread)
         EXPECT(buckets[i] > 800 && buckets[i] < 1200);
 }
 
-static void take_in_wrong_order(void *unused)
+static void acquire_in_wrong_order(void *unused)
 {
     (void)unused;
     static struct spinlock low, high;
@@ -194,7 +194,7 @@ static void stop_while_reporting(void *unused)
     stop_with("another");
 }
 
-TEST(stop_during_a_report_says_so)
+TEST(stop_during_a_report_is_reported)
 {
     test_expect_report(stop_while_reporting, NULL,
                        "quarry: a second stop, during the report of the first");
@@ -203,7 +203,7 @@ TEST(stop_during_a_report_says_so)
 TEST(spinlock_ranks_are_checked_in_debug_builds)
 {
     if (QUARRY_DEBUG)
-        test_expect_stop(take_in_wrong_order, NULL, "lock of rank 1 taken while ranks");
+        test_expect_stop(acquire_in_wrong_order, NULL, "lock of rank 1 taken while ranks");
     else
         test_skip("QUARRY_DEBUG is 0");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Torn memory maps, and sets of ranges against a plain model. */
+/* Malformed memory maps, and sets of ranges against a plain model. */
 #include <quarry/quarry.h>
 
 #include "lib/bits.h"
@@ -13,14 +13,14 @@
 #define C QUARRY_MEMORY_RECLAIMABLE
 #define R QUARRY_MEMORY_RESERVED
 
-struct corrupted_map {
+struct malformed_map {
     const char *name;
     struct quarry_memory_region regions[6];
     struct frame_range usable[4]; /* up to the first empty one */
     struct frame_range reclaimable[4];
 };
 
-static const struct corrupted_map corrupted_maps[] = {
+static const struct malformed_map malformed_maps[] = {
     {"nothing", {{0, 0, 0}}, {{0, 0}}, {{0, 0}}},
     {"page 0 alone", {{0, K, U}}, {{0, 0}}, {{0, 0}}},
     {"page 0 and more", {{0, 10 * K, U}}, {{1, 10}}, {{0, 0}}},
@@ -60,10 +60,10 @@ static const struct corrupted_map corrupted_maps[] = {
     {"reserved to the very end", {{K, UINT64_MAX, U}, {8 * K, UINT64_MAX, R}}, {{1, 8}}, {{0, 0}}},
 };
 
-static unsigned region_count(const struct corrupted_map *corrupted)
+static unsigned region_count(const struct malformed_map *malformed)
 {
     unsigned count = 6;
-    while (count > 0 && corrupted->regions[count - 1].kind == 0)
+    while (count > 0 && malformed->regions[count - 1].kind == 0)
         count--;
     return count;
 }
@@ -81,18 +81,18 @@ static bool set_is(const struct range_set *set, const struct frame_range *expect
     return true;
 }
 
-TEST(memory_map_mends_torn_maps)
+TEST(memory_map_repairs_malformed_maps)
 {
     test_heap_fresh();
     struct memory_map *map = quarry_alloc(sizeof *map);
     REQUIRE(map != NULL);
-    for (unsigned i = 0; i < sizeof corrupted_maps / sizeof corrupted_maps[0]; i++) {
-        const struct corrupted_map *corrupted = &corrupted_maps[i];
-        memory_map_import(map, corrupted->regions, region_count(corrupted));
-        bool right = set_is(&map->usable, corrupted->usable) &&
-                     set_is(&map->reclaimable, corrupted->reclaimable);
+    for (unsigned i = 0; i < sizeof malformed_maps / sizeof malformed_maps[0]; i++) {
+        const struct malformed_map *malformed = &malformed_maps[i];
+        memory_map_import(map, malformed->regions, region_count(malformed));
+        bool right = set_is(&map->usable, malformed->usable) &&
+                     set_is(&map->reclaimable, malformed->reclaimable);
         if (!EXPECT(right))
-            test_note("map: %s", corrupted->name);
+            test_note("map: %s", malformed->name);
     }
     quarry_free(map);
 }
@@ -174,7 +174,7 @@ TEST(range_set_drops_the_smallest_when_full_and_counts_it)
     EXPECT(range_set_contains(set, 90000, 90007));
     range_set_add(set, (struct frame_range){95000, 95001});
     EXPECT(set->lost_frames == 3 && !range_set_contains(set, 95000, 95001));
-    /* A cut in two needs a place more: the smallest gives way, nothing is in the set twice. */
+    /* A range that is split needs one more place: the smallest range is dropped. */
     size_t before = range_set_count_frames(set);
     range_set_subtract(set, (struct frame_range){90003, 90004});
     EXPECT(range_set_count_frames(set) + 1 + (set->lost_frames - 3) == before);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages: pools, the page heap's choices, spans and their slots, the scavenger. */
+/* Pages: metadata pools, the page heap's choice of arenas, spans and their slots, the scavenger. */
 #include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
@@ -15,7 +15,7 @@
 #include "mm/reclaim/scavenger.h"
 #include "tests/framework/test.h"
 
-TEST(metadata_pool_gives_distinct_items_and_all_pages_back)
+TEST(metadata_pool_items_are_distinct_and_all_pages_are_freed)
 {
     test_heap_fresh();
     size_t frames_before = quarry_frame_free_count();
@@ -48,49 +48,49 @@ TEST(metadata_pool_gives_distinct_items_and_all_pages_back)
 TEST(page_heap_fills_the_fullest_arena_first)
 {
     test_heap_fresh();
-    struct span *all = span_create_large(400, 1);   /* arena 1: 112 left */
-    struct span *other = span_create_large(300, 1); /* arena 2: 212 left */
-    REQUIRE(all != NULL && other != NULL);
-    size_t first_arena = all->first_page / ARENA_PAGES;
-    EXPECT(other->first_page / ARENA_PAGES != first_arena);
+    struct span *first = span_create_large(400, 1);  /* first arena: 112 pages are free */
+    struct span *second = span_create_large(300, 1); /* second arena: 212 pages are free */
+    REQUIRE(first != NULL && second != NULL);
+    size_t first_arena = first->first_page / ARENA_PAGES;
+    EXPECT(second->first_page / ARENA_PAGES != first_arena);
     struct span *small = span_create_large(100, 1);
     REQUIRE(small != NULL);
     EXPECT(small->first_page / ARENA_PAGES == first_arena);
     struct span *middle = span_create_large(150, 1);
     REQUIRE(middle != NULL);
-    EXPECT(middle->first_page / ARENA_PAGES == other->first_page / ARENA_PAGES);
+    EXPECT(middle->first_page / ARENA_PAGES == second->first_page / ARENA_PAGES);
     page_heap_verify(&page_heaps[0]);
-    span_destroy(all);
-    span_destroy(other);
+    span_destroy(first);
+    span_destroy(second);
     span_destroy(small);
     span_destroy(middle);
     page_heap_verify(&page_heaps[0]);
     EXPECT(page_heaps[0].idle_arenas == 2 && page_heaps[0].arenas == 2);
 }
 
-/* Two arenas with the same longest run: the fuller one serves. */
-TEST(page_heap_prefers_the_fuller_of_equals)
+/* Of two arenas with the same longest run the fuller one is used. */
+TEST(page_heap_prefers_the_fuller_of_two_arenas)
 {
     test_heap_fresh();
     struct span *low[4];
     struct span *high[4];
     for (unsigned i = 0; i < 4; i++)
-        low[i] = span_create_large(128, 1); /* one arena, all of it */
+        low[i] = span_create_large(128, 1); /* together a whole arena */
     for (unsigned i = 0; i < 4; i++)
         high[i] = span_create_large(128, 1);
     REQUIRE(low[3] != NULL && high[3] != NULL);
     size_t low_arena = low[0]->first_page / ARENA_PAGES;
     size_t high_arena = high[0]->first_page / ARENA_PAGES;
     EXPECT(low_arena != high_arena && low[3]->first_page / ARENA_PAGES == low_arena);
-    /* Runs of 128 in both, two of them in the low one. */
+    /* One free run of 128 pages in the high arena, two in the low one. */
     span_destroy(low[0]);
     span_destroy(low[2]);
     span_destroy(high[1]);
-    struct span *taken = span_create_large(100, 1);
-    REQUIRE(taken != NULL);
-    EXPECT(taken->first_page / ARENA_PAGES == high_arena);
-    span_destroy(taken);
-    /* The other way round, and in the other order of changes. */
+    struct span *chosen = span_create_large(100, 1);
+    REQUIRE(chosen != NULL);
+    EXPECT(chosen->first_page / ARENA_PAGES == high_arena);
+    span_destroy(chosen);
+    /* Now two in both, and again one in one of them. */
     span_destroy(high[3]);
     struct span *fill = span_create_large(128, 1);
     REQUIRE(fill != NULL);
@@ -99,31 +99,32 @@ TEST(page_heap_prefers_the_fuller_of_equals)
     page_heap_verify(&page_heaps[0]);
 }
 
-/* The same, where the emptier one comes last. */
-TEST(page_heap_lets_the_emptier_of_equals_wait)
+/* The same when the emptier arena gets its run last. */
+TEST(page_heap_uses_the_emptier_of_two_arenas_last)
 {
     test_heap_fresh();
     struct span *low[3];
     struct span *high[3];
     for (unsigned i = 0; i < 3; i++)
-        low[i] = span_create_large(i == 0 ? 256 : 128, 1); /* one arena, all of it */
+        low[i] = span_create_large(i == 0 ? 256 : 128, 1); /* together a whole arena */
     for (unsigned i = 0; i < 3; i++)
         high[i] = span_create_large(i == 0 ? 256 : 128, 1);
     REQUIRE(low[2] != NULL && high[2] != NULL);
     size_t low_arena = low[0]->first_page / ARENA_PAGES;
     EXPECT(low[2]->first_page / ARENA_PAGES == low_arena);
     EXPECT(high[0]->first_page / ARENA_PAGES == high[2]->first_page / ARENA_PAGES);
-    REQUIRE(span_resize(high[0], 255)); /* a page to spare, but no longer run than below */
+    /* The high arena has one more free page, but no longer run than the low one. */
+    REQUIRE(span_resize(high[0], 255));
     span_destroy(low[1]);
     span_destroy(high[2]);
-    struct span *taken = span_create_large(128, 1);
-    REQUIRE(taken != NULL);
-    EXPECT(taken->first_page / ARENA_PAGES == low_arena);
+    struct span *chosen = span_create_large(128, 1);
+    REQUIRE(chosen != NULL);
+    EXPECT(chosen->first_page / ARENA_PAGES == low_arena);
     page_heap_verify(&page_heaps[0]);
 }
 
-/* Objects of whole pages stand side by side: nothing is wasted on an alignment nobody asked for. */
-TEST(page_heap_wastes_nothing_between_large_objects)
+/* Objects of whole pages are adjacent: an object has no alignment that was not requested. */
+TEST(page_heap_puts_large_objects_side_by_side)
 {
     test_heap_fresh();
     const struct object_request request = {.bytes = 33 * QUARRY_FRAME_BYTES, .alignment = 1};
@@ -134,7 +135,7 @@ TEST(page_heap_wastes_nothing_between_large_objects)
     EXPECT((size_t)(second > first ? second - first : first - second) == each);
 }
 
-TEST(page_heap_counts_the_busiest_moment)
+TEST(page_heap_records_the_peak_of_busy_arenas)
 {
     test_heap_fresh();
     struct span *spans[3];
@@ -147,7 +148,7 @@ TEST(page_heap_counts_the_busiest_moment)
     EXPECT(page_heaps[0].busy_peak == 3 && page_heaps[0].idle_arenas == 3);
 }
 
-/* A page map that ends: what lies behind it is foreign, whatever its byte says. */
+/* Pages behind the bound of the page map are foreign, whatever their entries are. */
 TEST(page_map_ends_at_its_bound)
 {
     test_heap_fresh();
@@ -161,8 +162,8 @@ TEST(page_map_ends_at_its_bound)
     EXPECT(page_map_arena(bound) == NULL);
 }
 
-/* An object of several windows, which need no tables, is cut right behind a window's first page. */
-TEST(page_heap_cuts_behind_the_first_page_of_a_window)
+/* A span of whole 2 MiB blocks has no tables. It shrinks to one page of its last block. */
+TEST(page_heap_shrinks_to_the_first_page_of_a_block)
 {
     test_heap_fresh();
     struct span *span = span_create_large(2 * ARENA_PAGES, 1);
@@ -175,8 +176,8 @@ TEST(page_heap_cuts_behind_the_first_page_of_a_window)
     page_heap_verify(&page_heaps[0]);
 }
 
-/* Without memory for the window's table the object stays as it is. */
-TEST(page_heap_does_not_cut_without_a_table)
+/* A span does not shrink if there is no memory for the block's table. */
+TEST(page_heap_does_not_shrink_without_a_table)
 {
     if (!QUARRY_FAULTS) {
         test_skip("QUARRY_FAULTS is 0");
@@ -195,10 +196,10 @@ TEST(page_heap_does_not_cut_without_a_table)
 }
 
 /*
- * The last resort for aligned runs: no arena has a run so long that an aligned one must be in it,
- * and there is no more memory, but some arena has one all the same.
+ * The last way to an aligned run: there is no more memory, and no arena has a free run that is so
+ * long that it must contain an aligned one. All arenas are searched for one.
  */
-TEST(page_heap_searches_for_aligned_runs_at_the_end)
+TEST(page_heap_searches_for_aligned_runs_when_out_of_memory)
 {
     test_heap_fresh();
     if (test_skip_large_machine())
@@ -216,20 +217,20 @@ TEST(page_heap_searches_for_aligned_runs_at_the_end)
         continue;
     while (quarry_frame_alloc(0) != 0)
         continue;
-    /* 16 pages, but beginning at page 8: no run of 16 at a multiple of 16. */
+    /* 16 pages from page 8 on: no 16 pages at a multiple of 16. */
     span_destroy(low[1]);
     span_destroy(low[2]);
     EXPECT(page_heap_alloc(&page_heaps[0], 16, 16, low[0]) == NO_FRAME);
-    /* 17 pages in the other arena, from page 47 on: 48 to 63 is what is wanted. */
-    size_t wanted = high[6]->first_page;
+    /* 17 pages from page 47 on in the other arena: 48 to 63 are at a multiple of 16. */
+    size_t aligned = high[6]->first_page;
     REQUIRE(span_resize(high[5], 7));
     span_destroy(high[6]);
     span_destroy(high[7]);
-    EXPECT(wanted % 16 == 0 && page_heap_alloc(&page_heaps[0], 16, 16, high[0]) == wanted);
+    EXPECT(aligned % 16 == 0 && page_heap_alloc(&page_heaps[0], 16, 16, high[0]) == aligned);
     test_heap_fresh();
 }
 
-TEST(page_heap_merges_what_comes_free)
+TEST(page_heap_merges_freed_runs)
 {
     test_heap_fresh();
     struct span *spans[8];
@@ -263,54 +264,54 @@ TEST(page_heap_finds_aligned_runs)
     page_heap_verify(&page_heaps[0]);
 }
 
-TEST(page_heap_takes_broken_pieces_when_no_huge_frame_is_left)
+TEST(page_heap_uses_single_frames_when_no_huge_frame_is_left)
 {
     test_heap_fresh();
     size_t huge = 0;
     while (quarry_frame_alloc(QUARRY_ORDER_HUGE) != 0)
         huge++;
     EXPECT(huge > 10);
-    size_t broken = quarry_frame_free_count();
-    REQUIRE(broken > 20);
+    size_t single = quarry_frame_free_count();
+    REQUIRE(single > 20);
     struct span *span = span_create_large(3, 1);
     REQUIRE(span != NULL);
     page_heap_verify(&page_heaps[0]);
     EXPECT(page_heaps[0].arenas == 1 && page_heaps[0].owned_pages < ARENA_PAGES);
-    /* The window's other frames come later: the arena grows. */
+    /* The block's other frames are allocated later: the arena grows. */
     size_t pages = 3;
     while (span_create_large(1, 1) != NULL)
         pages++;
     page_heap_verify(&page_heaps[0]);
-    test_note("%zu pages of %zu broken frames, in %zu arenas; %zu pages and %zu frames are free",
-              pages, broken, page_heaps[0].arenas, page_heaps[0].free_pages,
+    test_note("%zu pages of %zu single frames, in %zu arenas; %zu pages and %zu frames are free",
+              pages, single, page_heaps[0].arenas, page_heaps[0].free_pages,
               quarry_frame_free_count());
-    /* A page in 32 (hardened, with two bitmaps, in 16) goes to the descriptors of such short spans,
-     * one per arena to its table. */
+    /* One page in 32 holds the descriptors of such short spans (one in 16 if they have two
+     * bitmaps), and one per arena its table. */
     EXPECT(pages + page_heaps[0].arenas + 4 >
-           (QUARRY_HARDEN ? broken * 15 / 16 : broken * 31 / 32));
+           (QUARRY_HARDEN ? single * 15 / 16 : single * 31 / 32));
 }
 
-/* The last frames are in one piece, and what describes them must come out of it. */
-TEST(page_heap_uses_the_very_last_piece)
+/* The last frames are one run. The descriptors of its pages must be allocated from it too. */
+TEST(page_heap_uses_the_last_run_of_frames)
 {
     test_heap_fresh();
     if (test_skip_large_machine())
         return;
-    uint64_t piece = quarry_frame_alloc_range(10, 0, 0);
+    uint64_t run = quarry_frame_alloc_range(10, 0, 0);
     while (quarry_frame_alloc(QUARRY_ORDER_HUGE) != 0)
         continue;
     while (quarry_frame_alloc(0) != 0)
         continue;
-    quarry_frame_free_range(piece, 10);
+    quarry_frame_free_range(run, 10);
     struct span *span = span_create_large(3, 1);
-    REQUIRE(piece != 0 && span != NULL);
+    REQUIRE(run != 0 && span != NULL);
     page_heap_verify(&page_heaps[0]);
     EXPECT(span_create_large(3, 1) != NULL);
     page_heap_verify(&page_heaps[0]);
     test_heap_fresh();
 }
 
-TEST(page_heap_large_runs_touch_no_more_than_they_need)
+TEST(page_heap_large_runs_own_only_their_pages)
 {
     test_heap_fresh();
     size_t before = quarry_frame_free_count();
@@ -339,7 +340,7 @@ TEST(span_resizes_in_place)
     struct span *behind = span_create_large(5, 1);
     EXPECT(behind != NULL && !span_resize(span, 510) && span->pages == 500);
     span_destroy(behind);
-    /* Over the arena's border: the next window's frames are free. */
+    /* Beyond the arena's end: the frames of the next block are free. */
     EXPECT(span_resize(span, 512 + 700) && arena_span(span->first_page + 1211) == span);
     page_heap_verify(&page_heaps[0]);
     EXPECT(span_resize(span, 512 + 100) && arena_span(span->first_page + 612) == NULL);
@@ -353,7 +354,7 @@ TEST(span_resizes_in_place)
     EXPECT(quarry_frame_free_count() == before);
 }
 
-TEST(span_cut_inside_a_window_of_one_object_gets_a_table)
+TEST(span_that_shrinks_inside_a_block_gets_a_table)
 {
     test_heap_fresh();
     struct span *span = span_create_large(4 * ARENA_PAGES, 1);
@@ -377,7 +378,7 @@ TEST(span_cut_inside_a_window_of_one_object_gets_a_table)
 
 /* ---- slots ---- */
 
-TEST(span_slots_go_out_lowest_first_and_come_back)
+TEST(span_slots_are_allocated_lowest_first)
 {
     test_heap_fresh();
     struct span *span = span_create_small(3, 24, 5);
@@ -419,7 +420,7 @@ static void make_peak(size_t arenas)
         span_destroy(spans[i]);
 }
 
-/* As many arenas as a small machine has, too. */
+/* Not more arenas than a small machine has memory for. */
 static size_t peak_arenas(void)
 {
     return min_u64(quarry_frame_free_count() / ARENA_PAGES / 3, 40);
@@ -437,8 +438,8 @@ TEST(scavenger_keeps_what_a_saw_tooth_load_needs)
     EXPECT(page_heaps[0].arenas == peak && page_heaps[0].idle_arenas == peak);
 }
 
-/* Three arenas are here, two were needed lately: one goes. */
-TEST(scavenger_gives_back_no_more_than_the_surplus)
+/* There are three arenas, and the last steps needed two. One is released. */
+TEST(scavenger_releases_only_the_surplus)
 {
     test_heap_fresh();
     make_peak(3);
@@ -450,7 +451,7 @@ TEST(scavenger_gives_back_no_more_than_the_surplus)
     EXPECT(page_heaps[0].arenas == 2);
 }
 
-TEST(scavenger_gives_a_past_peak_back_a_little_at_a_time)
+TEST(scavenger_releases_a_past_peak_in_steps)
 {
     test_heap_fresh();
     size_t before = quarry_frame_free_count();

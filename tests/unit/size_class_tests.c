@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The size table: every size from 0 to the largest. */
+/* The table of size classes: every size from 0 to the largest. */
 #include <quarry/inline.h>
 
 #include "mm/frames/frame.h"
@@ -37,7 +37,7 @@ TEST(size_class_of_aligned_is_the_smallest_multiple)
     EXPECT(size_class_of_aligned(SMALL_BYTES_MAX + 1, 8) == 0);
 }
 
-TEST(size_class_table_keeps_its_promises)
+TEST(size_class_table_is_within_its_limits)
 {
     for (unsigned i = 1; i < SIZE_CLASS_COUNT; i++) {
         const struct size_class *class = &size_classes[i];
@@ -57,7 +57,7 @@ TEST(size_class_table_keeps_its_promises)
     }
 }
 
-/* What the compiler computes for constant sizes. */
+/* The inline functions, for sizes that are constant and that are not. */
 TEST(size_class_of_constants_is_the_same)
 {
     _Static_assert(QUARRY_CLASS_BYTES_MAX == SIZE_CLASS_BYTES_MAX, "as the table says");
@@ -83,8 +83,8 @@ TEST(size_class_alignment_is_what_the_api_promises)
 {
     static const struct {
         size_t bytes, alignment;
-    } promises[] = {{1, 8},   {4, 8},       {8, 8},       {16, 16},   {24, 8}, {48, 16},
+    } expected[] = {{1, 8},   {4, 8},       {8, 8},       {16, 16},   {24, 8}, {48, 16},
                     {64, 64}, {2048, 2048}, {4096, 4096}, {8192, 16}, {100, 8}};
-    for (unsigned i = 0; i < sizeof promises / sizeof promises[0]; i++)
-        EXPECT(size_class_alignment(promises[i].bytes) == promises[i].alignment);
+    for (unsigned i = 0; i < sizeof expected / sizeof expected[0]; i++)
+        EXPECT(size_class_alignment(expected[i].bytes) == expected[i].alignment);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the transfer cache is for: objects that one CPU allocates and another frees. */
+/* Transfer caches: objects that one CPU allocates and another frees; capacity, trim and drain. */
 #include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
@@ -16,7 +16,7 @@
 #define RING_SLOTS 128u
 #define BYTES 64u
 
-/* One writes, one reads: a slot is NULL or holds an object that belongs to the ring. */
+/* A ring with one producer and one consumer. A slot is NULL or has an object. */
 struct pipe {
     void *slots[RING_SLOTS];
 };
@@ -55,7 +55,7 @@ static void produce_or_consume(void *argument)
     quarry_cpu_offline();
 }
 
-TEST(transfer_cache_spares_the_central_lock)
+TEST(transfer_cache_absorbs_central_list_transactions)
 {
     test_heap_fresh();
     if (platform_cpu_count() < 2) {
@@ -66,14 +66,14 @@ TEST(transfer_cache_spares_the_central_lock)
     size_t before = central_list_sums(size_class_of(BYTES)).transactions;
     platform_run(2, produce_or_consume, &pipe);
     size_t transactions = central_list_sums(size_class_of(BYTES)).transactions - before;
-    test_note("%zu transactions of the central lock per million objects passed between two CPUs",
+    test_note("%zu transactions of the central list per million objects passed between two CPUs",
               transactions * 5);
     EXPECT(transactions * 100 < PASSED_OBJECTS);
     test_heap_drain();
     quarry_verify();
 }
 
-TEST(transfer_cache_keeps_batches_and_passes_the_rest_on)
+TEST(transfer_cache_keeps_batches_and_frees_the_rest)
 {
     test_heap_fresh();
     transfer_caches_set_budget(0);
@@ -98,51 +98,51 @@ TEST(transfer_cache_keeps_batches_and_passes_the_rest_on)
     quarry_verify();
 }
 
-#define FAR_APART 3000u
+#define MANY 3000u
 
-static void *far[FAR_APART];
+static void *many[MANY];
 
-static size_t take_far(unsigned size_class)
+static size_t alloc_many(unsigned size_class)
 {
-    size_t taken = 0;
+    size_t allocated = 0;
     size_t more;
-    while (taken < FAR_APART &&
-           (more = transfer_cache_alloc(size_class, FAR_APART - taken, far + taken)) > 0)
-        taken += more;
-    return taken;
+    while (allocated < MANY &&
+           (more = transfer_cache_alloc(size_class, MANY - allocated, many + allocated)) > 0)
+        allocated += more;
+    return allocated;
 }
 
-/* Two doublings of a page's array hold 2048 objects; more only if the budget is for it. */
+/* The first array holds 256 objects, the longest one 2048. The budget limits the longer arrays. */
 TEST(transfer_cache_grows_within_its_budget)
 {
     test_heap_fresh();
     size_t frames_before = quarry_frame_free_count();
     unsigned size_class = size_class_of(BYTES);
-    REQUIRE(take_far(size_class) == FAR_APART);
-    transfer_cache_free(size_class, 500, far); /* what it was granted ends with the heap */
+    REQUIRE(alloc_many(size_class) == MANY);
+    transfer_cache_free(size_class, 500, many); /* the fresh heap below has granted nothing */
     test_heap_fresh();
     size_t extra = (1024 - 256) * (size_t)size_classes[size_class].bytes;
     static const size_t kept[] = {2048, 1024, 512};
     const size_t budgets[] = {(size_t)1 << 30, extra, extra - 1};
     for (unsigned i = 0; i < 3; i++) {
-        REQUIRE(take_far(size_class) == FAR_APART);
+        REQUIRE(alloc_many(size_class) == MANY);
         transfer_caches_set_budget(budgets[i] * QUARRY_CACHE_SHARE);
         for (unsigned again = 0; i == 1 && again < 2; again++) {
-            /* What was granted comes back when it is drained. */
-            for (unsigned given = 0; given < FAR_APART; given += 20)
-                transfer_cache_free(size_class, 20, far + given);
+            /* A drain returns what was granted. */
+            for (unsigned freed = 0; freed < MANY; freed += 20)
+                transfer_cache_free(size_class, 20, many + freed);
             transfer_cache_drain(size_class);
-            REQUIRE(take_far(size_class) == FAR_APART);
+            REQUIRE(alloc_many(size_class) == MANY);
         }
-        for (unsigned given = 0; given < FAR_APART; given += 20)
-            transfer_cache_free(size_class, 20, far + given);
+        for (unsigned freed = 0; freed < MANY; freed += 20)
+            transfer_cache_free(size_class, 20, many + freed);
         EXPECT(transfer_cache_count(size_class) == kept[i]);
         quarry_verify();
-        EXPECT(take_far(size_class) == FAR_APART);
-        for (unsigned object = 0; object + 1 < FAR_APART; object++)
-            REQUIRE(far[object] != far[object + 1]);
-        transfer_cache_free(size_class, 1000, far);
-        transfer_cache_free(size_class, FAR_APART - 1000, far + 1000);
+        EXPECT(alloc_many(size_class) == MANY);
+        for (unsigned object = 0; object + 1 < MANY; object++)
+            REQUIRE(many[object] != many[object + 1]);
+        transfer_cache_free(size_class, 1000, many);
+        transfer_cache_free(size_class, MANY - 1000, many + 1000);
         transfer_cache_drain(size_class);
         EXPECT(transfer_cache_count(size_class) == 0);
         quarry_scavenge();
@@ -151,7 +151,8 @@ TEST(transfer_cache_grows_within_its_budget)
     test_heap_fresh();
 }
 
-/* What lay here all the time since the last step goes on; what was needed in between stays. */
+/* Objects that were cached all the time since the last step move to the central list. Objects that
+ * were needed in between stay. */
 TEST(transfer_cache_trims_what_was_not_needed)
 {
     test_heap_fresh();
@@ -161,11 +162,11 @@ TEST(transfer_cache_trims_what_was_not_needed)
         REQUIRE(central_list_alloc(size_class, 1, &objects[i]) == 1);
     transfer_cache_trim(size_class);
     transfer_cache_free(size_class, 20, objects);
-    transfer_cache_trim(size_class); /* they have come since the last step */
+    transfer_cache_trim(size_class); /* they were freed since the last step */
     EXPECT(transfer_cache_count(size_class) == 20);
-    void *taken[15];
-    EXPECT(transfer_cache_alloc(size_class, 15, taken) == 15);
-    transfer_cache_free(size_class, 15, taken);
+    void *needed[15];
+    EXPECT(transfer_cache_alloc(size_class, 15, needed) == 15);
+    transfer_cache_free(size_class, 15, needed);
     transfer_cache_trim(size_class); /* five were never needed */
     EXPECT(transfer_cache_count(size_class) == 15);
     transfer_cache_trim(size_class);
@@ -174,8 +175,8 @@ TEST(transfer_cache_trims_what_was_not_needed)
     quarry_verify();
 }
 
-/* An empty span is kept while the class is in use, and not beyond the step in which it was not. */
-TEST(central_list_gives_up_its_span_when_idle)
+/* An empty span is kept until a step of the scavenger in which its class was not used. */
+TEST(central_list_frees_its_span_when_idle)
 {
     test_heap_fresh();
     unsigned size_class = size_class_for(BYTES);
