@@ -43,11 +43,14 @@ def sources(*patterns, without=()):
     return [path for path in found if path not in without]
 
 
-CORE = sources("lib/*.c", "mm/*.c", "mm/*/*.c", without=("lib/compiler_calls.c",))
+CORE = sources("lib/*.c", "mm/*/*.c", without=("lib/compiler_calls.c",))
 HOST = CORE + sources("arch/linux/*.c", "tests/framework/test.c", "tests/framework/*_linux.c",
-                      "tests/unit/*.c", "tests/selftest/*.c", "tests/stress/*.c", "tests/fuzz/*.c",
+                      "tests/unit/*.c", "tests/bench/baselines/*.c", "tests/selftest/*.c", "tests/stress/*.c",
+                      "tests/fuzz/*.c",
                       without=("tests/fuzz/fuzz_main.c",))
 EXPLORE = CORE + sources("arch/linux/*.c", "tests/explore/*.c")
+EXPLORE_FLAGS = ["-DQUARRY_EXPLORE=1", "-DQUARRY_FRAME_CACHE_FRAMES=0",
+                 "-UQUARRY_DRAIN_WAIT_ROUNDS", "-DQUARRY_DRAIN_WAIT_ROUNDS=3"]
 RUN = (["first"], 15)
 WALL_SECONDS = 300  # for a mutant that waits without using CPU time
 
@@ -57,11 +60,9 @@ FLAVOURS = [
     Flavour("host", ["-O1"], HOST, [RUN]),
     Flavour("harden2", ["-O1", "-DQUARRY_HARDEN=2"], HOST, [RUN]),
     Flavour("harden1", ["-O1", "-DQUARRY_HARDEN=1"], HOST, [RUN]),
-    Flavour("explore", ["-O1", "-DQUARRY_EXPLORE=1", "-UQUARRY_DRAIN_WAIT_ROUNDS",
-                        "-DQUARRY_DRAIN_WAIT_ROUNDS=3"], EXPLORE,
+    Flavour("explore", ["-O1", *EXPLORE_FLAGS], EXPLORE,
             [(["bound=2", "executions=100", "random=10"], 30)]),
-    Flavour("explore1", ["-O1", "-DQUARRY_EXPLORE=1", "-DQUARRY_HARDEN=1",
-                         "-UQUARRY_DRAIN_WAIT_ROUNDS", "-DQUARRY_DRAIN_WAIT_ROUNDS=3"], EXPLORE,
+    Flavour("explore1", ["-O1", "-DQUARRY_HARDEN=1", *EXPLORE_FLAGS], EXPLORE,
             [(["T=free the same", "bound=2", "executions=100", "random=10"], 30)]),
     Flavour("asan", ["-O1", "-DQUARRY_HARDEN=2", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"], HOST,
             [(["first"], 60)]),
@@ -171,7 +172,7 @@ def changes(line, code):
 
 
 def all_mutants(only):
-    files = sources("mm/*.c", "mm/*/*.c", "mm/*/*.h", without=("mm/objects/size_class_table.h",))
+    files = sources("mm/*/*.c", "mm/*/*.h", without=("mm/objects/size_class_table.h",))
     for path in files:
         if only not in path:
             continue
@@ -255,6 +256,15 @@ def is_killed(flavour, program):
         if done.returncode != 0:
             return True
     return False
+
+
+def check_originals(flavours):
+    """Stops if the unchanged sources fail: every mutant would count as killed."""
+    for flavour in flavours:
+        program = BUILD / flavour.name / "unchanged"
+        link(flavour, {}, program)
+        if is_killed(flavour, program):
+            sys.exit(f"the unchanged sources fail as {flavour.name}")
 
 
 def make_tree(mutant):
@@ -343,6 +353,7 @@ def main():
             print(describe(mutant))
         return
     includers = build_originals(common, flavours, options.jobs)
+    check_originals(flavours)
     reasons = explanations()
     tally = collections.Counter()
     kinds = collections.Counter()
