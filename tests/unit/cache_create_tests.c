@@ -32,7 +32,7 @@ static void *alloc(unsigned id)
     void *object = quarry_port_pop(id);
     if (object == NULL)
         object = cpu_cache_alloc_missed(id);
-    return harden_on_alloc(object, OBJECT_BYTES - HARDEN_TAIL_BYTES, NULL);
+    return harden_on_alloc(object, OBJECT_BYTES - HARDEN_TAIL_BYTES, __builtin_return_address(0));
 }
 
 TEST(cache_create_numbers_caches_after_the_size_classes)
@@ -66,7 +66,7 @@ TEST(cache_create_objects_are_freed_to_their_magazine)
     }
     quarry_verify();
     quarry_free(second);
-    test_heap_settle();
+    test_heap_drain();
     struct quarry_stats stats;
     quarry_stats(&stats);
     EXPECT(stats.small_live_objects == 0 && stats.spans == 0);

@@ -79,7 +79,7 @@ TEST(heap_walk_visits_each_span_and_slot_once)
     EXPECT(counts.slots == slots);
     EXPECT(counts.used_slots == cached + stats.small_live_objects);
     quarry_free_batch(count, objects);
-    test_heap_settle();
+    test_heap_drain();
     EXPECT(walk().spans == 0);
 }
 
