@@ -11,7 +11,7 @@
 
 /* A sampled object is not in a slot: it is aligned as its size promises, or its class, which was
  * chosen for its alignment. */
-static size_t small_alignment(const struct object_request *request)
+static __attribute__((__noinline__)) size_t small_alignment(const struct object_request *request)
 {
     size_t slot_bytes = cache_shapes[request->cache_id].object_bytes;
     if (request->flags & HEAP_ALIGNED)
@@ -19,19 +19,12 @@ static size_t small_alignment(const struct object_request *request)
     return size_class_alignment(request->bytes);
 }
 
-static __attribute__((__noinline__)) void *alloc_sampled(const struct object_request *request)
-{
-    struct object_request aligned = *request;
-    aligned.alignment = small_alignment(request);
-    return sampler.alloc(&aligned);
-}
-
 /* A miss is where the fast path's allocations are seen, and so where they are sampled. */
 static void *alloc_small(const struct object_request *request)
 {
     void *object = NULL;
     if (unlikely(sampler_is_due(cache_shapes[request->cache_id].batch)))
-        object = alloc_sampled(request);
+        object = sampler.alloc(request, small_alignment(request));
     return object != NULL ? object : cpu_cache_alloc_missed(request->cache_id);
 }
 

@@ -94,7 +94,7 @@ static void place(struct guarded *guarded, size_t bytes, size_t alignment)
     guarded->state = GUARDED_LIVE;
 }
 
-static void *guarded_alloc(const struct object_request *request)
+static void *guarded_alloc(const struct object_request *request, size_t alignment)
 {
     if (request->bytes > GUARD_OBJECT_BYTES_MAX)
         return NULL;
@@ -103,7 +103,7 @@ static void *guarded_alloc(const struct object_request *request)
     struct guarded *guarded = oldest_free();
     void *object = NULL;
     if (guarded != NULL) {
-        place(guarded, request->bytes, request->alignment);
+        place(guarded, request->bytes, alignment);
         call_stack_take(&guarded->allocated, request->caller);
         atomic_store_relaxed(&sampler.live, sampler.live + 1);
         object = guarded->object;

@@ -18,8 +18,9 @@
 #include "lib/bits.h"
 #include "mm/pages/object_kind.h"
 
-/* The request, or NULL where this allocator cannot serve it. */
-typedef void *sampler_alloc(const struct object_request *request);
+/* An object for the request at a multiple of `alignment`; NULL if this allocator cannot serve it.
+ */
+typedef void *sampler_alloc(const struct object_request *request, size_t alignment);
 
 struct sampler {
     unsigned every;       /* one allocation in so many; 0: off */

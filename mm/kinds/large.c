@@ -65,9 +65,9 @@ static size_t usable_bytes(struct span *span, const void *object, const char *op
 /* Below level 2 the size is known to the page. */
 static bool fits(struct span *span, const void *object, size_t bytes)
 {
-    size_t usable = usable_bytes(span, object, "sized free");
+    check_live(span, object, "sized free");
     if (QUARRY_HARDEN >= 2)
-        return bytes == usable;
+        return bytes == harden_usable_bytes_large("sized free", span);
     return size_class_for(bytes) == 0 && pages_for(bytes) == span->pages;
 }
 

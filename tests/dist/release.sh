@@ -69,7 +69,7 @@ library_by_cmake() {
 }
 
 library_by_make() {
-    quiet make -C "$work" -f "$work/release/quarry.mk" QUARRY="$work/release" CC=gcc QUARRY_FLAGS="$kernel" quarry.o &&
+    quiet env -u MAKEFLAGS make -C "$work" -f "$work/release/quarry.mk" QUARRY="$work/release" CC=gcc QUARRY_FLAGS="$kernel" quarry.o &&
         tiny "$work/quarry.o"
 }
 
@@ -90,13 +90,13 @@ END
         ld --gc-sections -e start -o "$work/headers" "$work/headers.o" "$work/quarry.o"
 }
 
-quiet make dist DIST_FOLDER="$work/one" VERSION="$version"
+quiet env -u MAKEFLAGS make dist DIST_FOLDER="$work/one" VERSION="$version"
 result "a release is written" $?
 archive=$work/one/quarry-$version.tar.gz
 (umask 077 && cd / && TZ=Asia/Tokyo LC_ALL=C PYTHONHASHSEED=7 python3 "${tests%/tests/dist}/tools/release.py" "$work/two" "$version") &&
     cmp "$archive" "$work/two/quarry-$version.tar.gz"
 result "the same sources give the same bytes" $?
-! make dist DIST_FOLDER="$work/three" VERSION="9$version" > "$work/log" 2>&1 &&
+! env -u MAKEFLAGS make dist DIST_FOLDER="$work/three" VERSION="9$version" > "$work/log" 2>&1 &&
     grep -q "is $version, not 9$version" "$work/log" && ! ls "$work/three"/*.gz 2>/dev/null
 result "another version is refused" $?
 unpack "$work/release" && ! grep -ns '@[A-Z_]*@' "$work/release"/*

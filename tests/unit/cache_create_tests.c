@@ -39,7 +39,8 @@ TEST(cache_create_numbers_caches_after_the_size_classes)
 {
     test_heap_fresh();
     EXPECT(cache_id_count() == SIZE_CLASS_COUNT);
-    EXPECT(create() == SIZE_CLASS_COUNT && create() == SIZE_CLASS_COUNT + 1);
+    EXPECT(create() == SIZE_CLASS_COUNT);
+    EXPECT(create() == SIZE_CLASS_COUNT + 1);
     EXPECT(cache_id_count() == SIZE_CLASS_COUNT + 2);
     EXPECT(cache_shapes[SIZE_CLASS_COUNT].object_bytes == OBJECT_BYTES);
     EXPECT(cache_shapes[SIZE_CLASS_COUNT].batch == CACHE_BATCH_MAX);
