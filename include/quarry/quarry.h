@@ -49,8 +49,8 @@ enum {
 
 /*
  * Takes over the machine's memory. Call it once, on the boot CPU, before any other function; then
- * call quarry_cpu_online() on each CPU. The setup is copied. Time: in proportion to the number of
- * regions and CPUs, not to the memory.
+ * call quarry_cpu_online() on each CPU. The setup is copied. Time: the square of the number of
+ * regions, and the number of CPUs; not the memory.
  *
  * Returns QUARRY_BAD_SETUP (`cpus` is 0 or more than QUARRY_CPUS_MAX, `direct_map` is no multiple
  * of 1 GiB, or `regions` is NULL although `region_count` is not 0) or QUARRY_NO_MEMORY (no region

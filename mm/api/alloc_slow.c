@@ -35,6 +35,8 @@ static void *try_alloc(const struct object_request *request)
 
 static __attribute__((__noinline__)) void *reclaim_and_retry(const struct object_request *request)
 {
+    if (request->cache_id == 0 && !large_is_possible(request))
+        return NULL;
     reclaim(request->flags & QUARRY_MAY_WAIT ? RECLAIM_MAY_WAIT : RECLAIM_FOR_OBJECT, 1);
     return try_alloc(request);
 }

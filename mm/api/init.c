@@ -44,7 +44,7 @@ static bool is_sane(const struct quarry_setup *setup)
 
 static size_t boot_bytes_bound(size_t end_frame, unsigned cpus)
 {
-    return frames_boot_bytes(cpus) + frame_caches_boot_bytes(cpus) +
+    return frames_boot_bytes(end_frame, cpus) + frame_caches_boot_bytes(cpus) +
            page_map_boot_bytes(end_frame) + page_heaps_boot_bytes() + transfer_caches_boot_bytes() +
            cpu_caches_boot_bytes(cpus);
 }
@@ -82,7 +82,7 @@ static void init_reclaim(const struct quarry_setup *setup)
 
 static void build(struct boot_memory *boot, const struct quarry_setup *setup, size_t end_frame)
 {
-    frames_init(boot, setup->cpus);
+    frames_init(boot, end_frame, setup->cpus);
     frame_caches_init(boot, setup->cpus);
     init_pages(boot, setup, end_frame);
     init_kinds(setup);

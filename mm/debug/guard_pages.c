@@ -89,7 +89,9 @@ static void place(struct guarded *guarded, size_t bytes, size_t alignment)
     bool at_end = random_next(&guard_pages.random) >> 63;
     sampler.set_access(page, true);
     quarry_port_fill(page, PATTERN_BYTE, FRAME_BYTES);
-    guarded->object = at_end ? page + round_down(FRAME_BYTES - bytes, alignment) : page;
+    /* An object of 0 bytes needs an address on its own page too. */
+    size_t end_offset = round_down(FRAME_BYTES - max_u64(bytes, 1), alignment);
+    guarded->object = at_end ? page + end_offset : page;
     guarded->bytes = bytes;
     guarded->state = GUARDED_LIVE;
 }

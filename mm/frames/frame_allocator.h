@@ -107,9 +107,12 @@ struct frame_allocator {
 /* Bytes of boot memory that frame_allocator_init() takes at most. */
 size_t frame_allocator_boot_bytes(size_t end_frame, unsigned cpus);
 
-/* `map` must stay valid. `boot` must be closed before the first allocation. */
+/*
+ * `map` must stay valid. `boot` must be closed before the first allocation. `end_frame` is one more
+ * than the highest frame that the map ever has: while boot memory is open, the map may end lower.
+ */
 void frame_allocator_init(struct frame_allocator *allocator, const struct memory_map *map,
-                          struct boot_memory *boot, unsigned cpus);
+                          size_t end_frame, struct boot_memory *boot, unsigned cpus);
 
 /* Counts the usable frames, after boot memory is closed. */
 void frame_allocator_open(struct frame_allocator *allocator);

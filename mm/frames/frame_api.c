@@ -28,10 +28,11 @@ static uint64_t try_alloc(unsigned order)
     return frames_alloc_range(frame_node_here(), count, count, 0) << FRAME_SHIFT;
 }
 
-/* Whether the heap freed memory, so that a second try may succeed. */
+/* Whether the heap freed memory, so that a second try may succeed. It keeps its memory if the
+ * machine does not have as many frames. */
 static bool reclaimed(size_t run)
 {
-    return frames.reclaim != NULL && frames.reclaim(run) > 0;
+    return run <= frames_total() && frames.reclaim != NULL && frames.reclaim(run) > 0;
 }
 
 __attribute__((__noinline__)) uint64_t frame_alloc_slow(unsigned order)
@@ -128,10 +129,7 @@ size_t quarry_frame_free_count(void)
 
 size_t quarry_frame_total_count(void)
 {
-    size_t count = 0;
-    for (unsigned node = 0; node < FRAME_NODES; node++)
-        count += atomic_load_relaxed(&frames.nodes[node].allocator.total_frames);
-    return count;
+    return frames_total();
 }
 
 size_t quarry_frame_reclaim_boot_memory(void)

@@ -24,9 +24,9 @@ size_t frame_allocator_boot_bytes(size_t end_frame, unsigned cpus)
 }
 
 void frame_allocator_init(struct frame_allocator *allocator, const struct memory_map *map,
-                          struct boot_memory *boot, unsigned cpus)
+                          size_t end_frame, struct boot_memory *boot, unsigned cpus)
 {
-    size_t trees = trees_up_to(memory_map_end(map));
+    size_t trees = trees_up_to(end_frame);
     size_t children = trees * QUARRY_TREE_CHILDREN;
     *allocator = (struct frame_allocator){
         .map = map,

@@ -17,9 +17,9 @@ size_t frames_import(const struct quarry_setup *setup)
     return memory_map_end(&frames.map);
 }
 
-size_t frames_boot_bytes(unsigned cpus)
+size_t frames_boot_bytes(size_t end_frame, unsigned cpus)
 {
-    return frame_allocator_boot_bytes(memory_map_end(&frames.map), cpus);
+    return frame_allocator_boot_bytes(end_frame, cpus);
 }
 
 bool frames_open_boot_memory(struct boot_memory *boot, size_t bytes)
@@ -27,10 +27,10 @@ bool frames_open_boot_memory(struct boot_memory *boot, size_t bytes)
     return boot_memory_open(boot, &frames.map, frames.direct_map, bytes);
 }
 
-void frames_init(struct boot_memory *boot, unsigned cpus)
+void frames_init(struct boot_memory *boot, size_t end_frame, unsigned cpus)
 {
     struct frame_allocator *allocator = &frames.nodes[0].allocator;
-    frame_allocator_init(allocator, &frames.map, boot, cpus);
+    frame_allocator_init(allocator, &frames.map, end_frame, boot, cpus);
     frames.last_frame = (allocator->child_count << CHILD_SHIFT) - 1;
 }
 
@@ -57,6 +57,14 @@ void frames_drain(void)
 {
     for (unsigned node = 0; node < FRAME_NODES; node++)
         frame_allocator_drain(&frames.nodes[node].allocator);
+}
+
+size_t frames_total(void)
+{
+    size_t count = 0;
+    for (unsigned node = 0; node < FRAME_NODES; node++)
+        count += atomic_load_relaxed(&frames.nodes[node].allocator.total_frames);
+    return count;
 }
 
 /* A tree that is not ready yet was never used: all of its frames count as free. */

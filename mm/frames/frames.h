@@ -63,15 +63,16 @@ static inline size_t frame_at(const void *address)
 /* Imports the memory map of the setup; returns one more than the highest frame in it. */
 size_t frames_import(const struct quarry_setup *setup);
 
-/* Bytes of boot memory that frames_init() needs at most. */
-size_t frames_boot_bytes(unsigned cpus);
+/* Bytes of boot memory that frames_init() needs at most. `end_frame`: what frames_import()
+ * returned. */
+size_t frames_boot_bytes(size_t end_frame, unsigned cpus);
 
 /* Takes the smallest range of the map that has `bytes` bytes for Quarry's tables. False: there is
  * none, and nothing is changed. */
 bool frames_open_boot_memory(struct boot_memory *boot, size_t bytes);
 
 /* Builds the allocators; no frame can be allocated yet. */
-void frames_init(struct boot_memory *boot, unsigned cpus);
+void frames_init(struct boot_memory *boot, size_t end_frame, unsigned cpus);
 
 /* Boot memory is closed, and frames can be allocated. */
 void frames_open(void);
@@ -150,6 +151,9 @@ void frames_release(size_t first, size_t count, bool report_idle);
 
 /* Ends all reservations, so that the allocators' state depends only on what is allocated. */
 void frames_drain(void);
+
+/* All frames, free and allocated. */
+size_t frames_total(void);
 
 /* Free frames of the aligned 2 MiB block that contains `frame`. Any context; a hint. */
 unsigned frames_free_in_block(size_t frame);

@@ -30,26 +30,65 @@ static struct frame_range frames_touched(const struct quarry_memory_region *regi
                                 divide_up(region_end(region), FRAME_BYTES)};
 }
 
+/* ---- import ---- */
+
+/* The regions of a setup, visited in the order of their bases. They are not sorted: they belong to
+ * the caller, and no memory can be allocated yet. */
+struct visit {
+    const struct quarry_memory_region *regions;
+    size_t count;
+    const struct quarry_memory_region *last; /* NULL: before the first */
+};
+
+static bool is_before(const struct quarry_memory_region *one,
+                      const struct quarry_memory_region *other)
+{
+    return one->base < other->base || (one->base == other->base && one < other);
+}
+
+static const struct quarry_memory_region *next_region(struct visit *visit)
+{
+    const struct quarry_memory_region *next = NULL;
+    for (size_t i = 0; i < visit->count; i++) {
+        const struct quarry_memory_region *region = &visit->regions[i];
+        bool visited = visit->last != NULL && !is_before(visit->last, region);
+        if (!visited && (next == NULL || is_before(region, next)))
+            next = region;
+    }
+    visit->last = next;
+    return next;
+}
+
+static void add(struct memory_map *map, const struct quarry_memory_region *region)
+{
+    if (region->kind == QUARRY_MEMORY_USABLE)
+        range_set_add(&map->usable, frames_inside(region));
+    else if (region->kind == QUARRY_MEMORY_RECLAIMABLE)
+        range_set_add(&map->reclaimable, frames_inside(region));
+}
+
+static void subtract(struct memory_map *map, const struct quarry_memory_region *region)
+{
+    if (region->kind == QUARRY_MEMORY_USABLE)
+        return;
+    struct frame_range touched = frames_touched(region);
+    range_set_subtract(&map->usable, touched);
+    if (region->kind != QUARRY_MEMORY_RECLAIMABLE)
+        range_set_subtract(&map->reclaimable, touched);
+}
+
 void memory_map_import(struct memory_map *map, const struct quarry_memory_region *regions,
                        size_t region_count)
 {
     range_set_init(&map->usable);
     range_set_init(&map->reclaimable);
     map->reclaimed = false;
-    for (size_t i = 0; i < region_count; i++) {
-        if (regions[i].kind == QUARRY_MEMORY_USABLE)
-            range_set_add(&map->usable, frames_inside(&regions[i]));
-        else if (regions[i].kind == QUARRY_MEMORY_RECLAIMABLE)
-            range_set_add(&map->reclaimable, frames_inside(&regions[i]));
-    }
-    for (size_t i = 0; i < region_count; i++) {
-        if (regions[i].kind == QUARRY_MEMORY_USABLE)
-            continue;
-        struct frame_range touched = frames_touched(&regions[i]);
-        range_set_subtract(&map->usable, touched);
-        if (regions[i].kind != QUARRY_MEMORY_RECLAIMABLE)
-            range_set_subtract(&map->reclaimable, touched);
-    }
+    struct visit visit = {regions, region_count, NULL};
+    const struct quarry_memory_region *region;
+    while ((region = next_region(&visit)) != NULL)
+        add(map, region);
+    while ((region = next_region(&visit)) != NULL)
+        subtract(map, region);
 }
 
 static size_t set_end(const struct range_set *set)

@@ -26,6 +26,11 @@ struct memory_map {
     bool reclaimed;               /* the reclaimable memory has become usable */
 };
 
+/*
+ * The result does not depend on the order of the regions: they are visited in the order of their
+ * bases, so regions that touch merge at once, and only true gaps take ranges. Time: the square of
+ * the number of regions.
+ */
 void memory_map_import(struct memory_map *map, const struct quarry_memory_region *regions,
                        size_t region_count);
 

@@ -5,6 +5,7 @@
 #include "lib/atomic.h"
 #include "mm/debug/harden.h"
 #include "mm/debug/misuse.h"
+#include "mm/frames/frames.h"
 #include "mm/objects/size_class.h"
 
 static struct large_stats live; /* atomic */
@@ -20,6 +21,11 @@ static size_t pages_for(size_t bytes)
 {
     size_t pages = divide_up(bytes, FRAME_BYTES);
     return pages + (pages * FRAME_BYTES < bytes + HARDEN_TAIL_BYTES);
+}
+
+bool large_is_possible(const struct object_request *request)
+{
+    return pages_for(request->bytes) <= frames_total();
 }
 
 void *large_alloc(const struct object_request *request)

@@ -10,12 +10,16 @@
 #ifndef MM_KINDS_LARGE_H
 #define MM_KINDS_LARGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "mm/pages/object_kind.h"
 
 /* Registers the kind. */
 void large_init(void);
+
+/* Whether the machine has as much memory as the request needs, free or not. */
+bool large_is_possible(const struct object_request *request);
 
 /* At least 1 byte, at a multiple of the request's alignment; NULL when there is no memory. */
 void *large_alloc(const struct object_request *request);

@@ -259,6 +259,53 @@ TEST(guard_pages_objects_support_the_whole_api)
     stop();
 }
 
+/* A sampled object has only the bytes of the request, and the old object has more. */
+TEST(guard_pages_realloc_copies_no_more_than_the_request)
+{
+    static const size_t sizes[] = {0, 1, 100, 3600, 4095, 4096};
+    test_heap_fresh();
+    start(1);
+    for (unsigned round = 0; round < 60; round++) {
+        size_t bytes = sizes[round % (sizeof sizes / sizeof sizes[0])];
+        unsigned char *object = quarry_alloc(8000);
+        REQUIRE(object != NULL && !guard_pages_have(object));
+        for (size_t i = 0; i < 8000; i++)
+            object[i] = (unsigned char)(i + round);
+        object = quarry_realloc(object, bytes);
+        REQUIRE(object != NULL && guard_pages_have(object));
+        bool same = true;
+        for (size_t i = 0; i < bytes; i++)
+            same = same && object[i] == (unsigned char)(i + round);
+        EXPECT(same);
+        quarry_free(object); /* stops if bytes beside the object were written */
+    }
+    stop();
+}
+
+static void read_freed_object_of_zero_bytes(void *unused)
+{
+    (void)unused;
+    start(1);
+    unsigned char *object = quarry_alloc(0);
+    quarry_free(object);
+    touch((unsigned char *)((uintptr_t)object & ~(uintptr_t)(QUARRY_FRAME_BYTES - 1)));
+}
+
+TEST(guard_pages_object_of_zero_bytes_is_on_its_own_page)
+{
+    test_heap_fresh();
+    start(1);
+    for (unsigned i = 0; i < 20; i++) {
+        void *object = quarry_alloc(0);
+        REQUIRE(guard_pages_have(object) && quarry_usable_size(object) == 0);
+        EXPECT(((uintptr_t)object - guard_pages.base) / QUARRY_FRAME_BYTES % 2 == 1);
+        quarry_free(object);
+    }
+    stop();
+    for (unsigned i = 0; i < 4; i++)
+        test_expect_stop(read_freed_object_of_zero_bytes, NULL, "quarry: use after free: read of");
+}
+
 /* If all places are in use, allocations are not guarded. Places are reused in the order of frees.
  */
 TEST(guard_pages_are_reused_in_order)

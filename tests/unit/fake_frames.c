@@ -26,7 +26,7 @@ struct fake_frames *fake_frames_create(const struct quarry_memory_region *region
         .at = (uintptr_t)fake->tables,
         .end = (uintptr_t)fake->tables + bytes,
     };
-    frame_allocator_init(&fake->allocator, &fake->map, &boot, cpus);
+    frame_allocator_init(&fake->allocator, &fake->map, memory_map_end(&fake->map), &boot, cpus);
     frame_allocator_open(&fake->allocator);
     return fake;
 }

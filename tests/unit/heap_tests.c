@@ -27,6 +27,59 @@ TEST(stats_count_memory_of_the_heap_itself)
     test_heap_fresh();
 }
 
+/* Where the memory ends changes where Quarry's tables are: the tables must still cover all frames.
+ */
+TEST(init_tables_cover_every_frame_that_is_counted)
+{
+    enum { EXTRA_FRAMES = 700 };
+    struct quarry_setup setup;
+    platform_setup(&setup);
+    struct quarry_memory_region region = {0};
+    for (size_t i = 0; i < setup.region_count; i++)
+        if (setup.regions[i].kind == QUARRY_MEMORY_USABLE && setup.regions[i].bytes > region.bytes)
+            region = setup.regions[i];
+    uint64_t tree_bytes = TREE_FRAMES * FRAME_BYTES;
+    uint64_t end =
+        (region.base + region.bytes - EXTRA_FRAMES * FRAME_BYTES) / tree_bytes * tree_bytes;
+    if (end <= region.base) {
+        test_skip("less than a tree of memory");
+        return;
+    }
+    setup.regions = &region;
+    setup.region_count = 1;
+    for (setup.cpus = 1; setup.cpus <= 64; setup.cpus *= 4) {
+        for (size_t extra = 0; extra < EXTRA_FRAMES; extra++) {
+            region.bytes = end + extra * FRAME_BYTES - region.base;
+            platform_forget_caches();
+            if (quarry_init(&setup) != QUARRY_OK)
+                continue; /* too small for the tables of so many CPUs */
+            REQUIRE(memory_map_end(&frames.map) <= frames.last_frame + 1);
+        }
+    }
+    test_heap_fresh();
+}
+
+/* A request that the machine could never serve must not empty the caches. */
+TEST(impossible_requests_leave_the_caches)
+{
+    test_heap_fresh();
+    for (unsigned i = 0; i < 100; i++)
+        quarry_free(quarry_alloc(64));
+    quarry_free(quarry_alloc((size_t)1 << 20));
+    size_t held = cpu_cache_held(cpu_cache_here(), size_class_for(64));
+    size_t free_frames = quarry_frame_free_count();
+    EXPECT(held > 0);
+    EXPECT(quarry_alloc((size_t)1 << 62) == NULL && quarry_zeroed(SIZE_MAX) == NULL);
+    EXPECT(quarry_alloc_with((size_t)1 << 62, QUARRY_MAY_WAIT) == NULL);
+    EXPECT(quarry_aligned(4096, (size_t)1 << 62) == NULL);
+    void *object = quarry_alloc(64);
+    EXPECT(quarry_realloc(object, (size_t)1 << 62) == NULL);
+    quarry_free(object);
+    EXPECT(quarry_frame_alloc_range((size_t)1 << 40, 0, 0) == 0);
+    EXPECT(cpu_cache_held(cpu_cache_here(), size_class_for(64)) == held);
+    EXPECT(quarry_frame_free_count() == free_frames);
+}
+
 TEST(drain_includes_the_own_cache)
 {
     test_heap_fresh();

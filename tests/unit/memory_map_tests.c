@@ -97,6 +97,41 @@ TEST(memory_map_repairs_malformed_maps)
     quarry_free(map);
 }
 
+/* More regions than the map has ranges, which touch: they are one range in the end. */
+TEST(memory_map_does_not_depend_on_the_order_of_regions)
+{
+    enum { COUNT = 1024 };
+    static struct quarry_memory_region regions[COUNT];
+    test_heap_fresh();
+    struct memory_map *map = quarry_alloc(sizeof *map);
+    REQUIRE(map != NULL);
+    struct random random = random_seeded(7);
+    for (unsigned order = 0; order < 4; order++) {
+        for (unsigned i = 0; i < COUNT; i++) {
+            unsigned place = i;
+            if (order == 1)
+                place = COUNT - 1 - i;
+            else if (order >= 2)
+                place = i < COUNT / 2 ? 2 * i : 2 * (i - COUNT / 2) + 1;
+            regions[i] = (struct quarry_memory_region){(1 + place) * K, K, U};
+        }
+        for (unsigned i = COUNT - 1; order == 3 && i > 0; i--) {
+            unsigned other = (unsigned)random_below(&random, i + 1);
+            struct quarry_memory_region swapped = regions[i];
+            regions[i] = regions[other];
+            regions[other] = swapped;
+        }
+        regions[COUNT / 3].kind = C; /* a gap in the usable memory */
+        size_t gap = regions[COUNT / 3].base / K;
+        memory_map_import(map, regions, COUNT);
+        EXPECT(map->usable.lost_frames == 0);
+        EXPECT(range_set_count_frames(&map->usable) == COUNT - 1);
+        EXPECT(range_set_count_frames(&map->reclaimable) == 1);
+        EXPECT(!memory_map_owns(map, gap, gap + 1));
+    }
+    quarry_free(map);
+}
+
 TEST(memory_map_knows_what_it_owns)
 {
     test_heap_fresh();
