@@ -61,11 +61,10 @@ unsigned bitmap_count_set(const struct bitmap *map)
     return count;
 }
 
-/* The first set bit at or after `from`; the first clear bit if `flip` is all ones. */
+/* The first set bit at or after `from`, which is in the map; the first clear bit if `flip` is all
+ * ones. */
 static unsigned next_bit(const struct bitmap *map, unsigned from, uint64_t flip)
 {
-    if (from >= BITMAP_BITS)
-        return BITMAP_BITS;
     unsigned index = from / WORD_BITS;
     uint64_t word = (map->word[index] ^ flip) & ~(uint64_t)0 << (from % WORD_BITS);
     while (word == 0 && ++index < BITMAP_WORDS)
@@ -75,7 +74,9 @@ static unsigned next_bit(const struct bitmap *map, unsigned from, uint64_t flip)
 
 struct bitmap_run bitmap_next_clear_run(const struct bitmap *map, unsigned from)
 {
-    struct bitmap_run run = {.first = next_bit(map, from, ~(uint64_t)0)};
+    struct bitmap_run run = {.first = BITMAP_BITS};
+    if (from < BITMAP_BITS)
+        run.first = next_bit(map, from, ~(uint64_t)0);
     if (run.first < BITMAP_BITS)
         run.length = next_bit(map, run.first, 0) - run.first;
     return run;

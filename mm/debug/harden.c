@@ -193,6 +193,12 @@ void harden_on_free(void *object, const void *caller)
     /* If two CPUs free the same object, only one of them clears the bit. */
     if (unlikely(!span_slot_clear_live(span, slot)))
         misuse_stop("free", object, span);
+    /* Meanwhile the other CPU may have freed the object and its span, and the descriptor may be
+     * another span's, whose bit was cleared: it gets it back. */
+    if (unlikely(span_of_address(object) != span || span_slot_of(span, object) != slot)) {
+        span_slot_set_live(span, slot);
+        misuse_stop("free", object, span_of_address(object));
+    }
     check_beside("free", span, slot);
     if (QUARRY_HARDEN >= 2)
         span_record(span, slot)->freed_by = caller;

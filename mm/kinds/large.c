@@ -42,20 +42,38 @@ void *large_alloc(const struct object_request *request)
     return (void *)span_address(span);
 }
 
+static bool starts_at(const struct span *span, const void *object)
+{
+    return span_address(span) == (uintptr_t)object;
+}
+
+/* A double free took the state of an object that now has the descriptor: it gets it back. */
+static __attribute__((__noinline__)) _Noreturn void stop_after_reuse(struct span *span,
+                                                                     void *object)
+{
+    atomic_store_release(&span->state, SPAN_ALLOCATED);
+    misuse_stop("free", object, span_of_address(object));
+}
+
 static void check_live(struct span *span, const void *object, const char *operation)
 {
-    bool live_start = span_address(span) == (uintptr_t)object &&
-                      atomic_load_relaxed(&span->state) == SPAN_ALLOCATED;
+    bool live_start =
+        starts_at(span, object) && atomic_load_relaxed(&span->state) == SPAN_ALLOCATED;
     if (unlikely(!live_start))
         misuse_stop(operation, object, span);
 }
 
 static void free_large(struct span *span, void *object, const void *caller)
 {
-    /* If two CPUs free the same object, only one of them gets past this. */
-    if (unlikely(span_address(span) != (uintptr_t)object ||
-                 atomic_exchange(&span->state, SPAN_UNLISTED) != SPAN_ALLOCATED))
+    uint8_t allocated = SPAN_ALLOCATED;
+    /* If two CPUs free the same object, only one of them changes the state. */
+    if (unlikely(!starts_at(span, object) ||
+                 !atomic_compare_swap(&span->state, &allocated, SPAN_UNLISTED)))
         misuse_stop("free", object, span);
+    /* Meanwhile the other CPU may have freed the object, and the descriptor may be another
+     * object's. */
+    if (unlikely(span_of_address(object) != span || !starts_at(span, object)))
+        stop_after_reuse(span, object);
     harden_on_free_large(span, caller);
     atomic_fetch_sub(&live.objects, 1);
     atomic_fetch_sub(&live.pages, span->pages);
