@@ -267,9 +267,9 @@ TEST(guard_pages_realloc_copies_no_more_than_the_request)
     start(1);
     for (unsigned round = 0; round < 60; round++) {
         size_t bytes = sizes[round % (sizeof sizes / sizeof sizes[0])];
-        unsigned char *object = quarry_alloc(8000);
+        unsigned char *object = quarry_alloc(12000);
         REQUIRE(object != NULL && !guard_pages_have(object));
-        for (size_t i = 0; i < 8000; i++)
+        for (size_t i = 0; i < 12000; i++)
             object[i] = (unsigned char)(i + round);
         object = quarry_realloc(object, bytes);
         REQUIRE(object != NULL && guard_pages_have(object));
