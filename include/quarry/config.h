@@ -156,11 +156,27 @@ QUARRY_CHECK_SETTING(QUARRY_CACHE_SHARE >= 8 && QUARRY_CACHE_SHARE <= 4096,
 QUARRY_CHECK_SETTING(QUARRY_TRANSFER_BATCHES >= 1 && QUARRY_TRANSFER_BATCHES <= 64,
                      "QUARRY_TRANSFER_BATCHES is 1 to 64");
 
+/* The longer arrays of all transfer caches together hold at most one part in this of memory: 1/64.
+ * (The first arrays hold at most 64 KiB for each size class, 11 MiB in all.) */
+#ifndef QUARRY_TRANSFER_SHARE
+#define QUARRY_TRANSFER_SHARE 64
+#endif
+QUARRY_CHECK_SETTING(QUARRY_TRANSFER_SHARE >= 8 && QUARRY_TRANSFER_SHARE <= 65536,
+                     "QUARRY_TRANSFER_SHARE is 8 to 65536");
+
 /* Bytes of objects that the first array of a transfer cache holds at most. */
 #ifndef QUARRY_TRANSFER_BYTES
 #define QUARRY_TRANSFER_BYTES (64u * 1024u)
 #endif
 QUARRY_CHECK_SETTING(QUARRY_TRANSFER_BYTES >= 4096, "QUARRY_TRANSFER_BYTES is at least 4096");
+
+/* Bytes of objects that one transfer cache holds at most, in its longest array. With 2 MiB a load
+ * that passes a thousand objects of 1 KiB from CPU to CPU does not use the central list. */
+#ifndef QUARRY_TRANSFER_BYTES_MAX
+#define QUARRY_TRANSFER_BYTES_MAX (2u * 1024u * 1024u)
+#endif
+QUARRY_CHECK_SETTING(QUARRY_TRANSFER_BYTES_MAX >= QUARRY_TRANSFER_BYTES,
+                     "QUARRY_TRANSFER_BYTES_MAX is at least QUARRY_TRANSFER_BYTES");
 
 /* Steps of the scavenger (quarry_scavenge_step()) that an unused magazine is kept, and that the
  * peak use of arenas is remembered: 8, which is about a second at a step every 100 ms. */

@@ -69,6 +69,8 @@ static size_t alloc_from_partial(struct central_list *central, size_t count, voi
     central->transactions++;
     while (allocated < count && !list_is_empty(&central->partial)) {
         struct span *span = span_of_node(central->partial.next);
+        if (span == central->kept)
+            central->kept = NULL;
         allocated += QUARRY_HARDEN ? span_alloc_random_slots(span, &central->random,
                                                              count - allocated, objects + allocated)
                                    : span_alloc_slots(span, count - allocated, objects + allocated);
@@ -148,9 +150,13 @@ static struct span *free_one(struct central_list *central, unsigned cache_id, vo
         list_remove(&span->link);
         list_push_back(&central->partial, &span->link);
     }
-    /* The only partial span is kept, unless it is a single object. */
-    if (span->used_slots > 0 || (is_only_partial(central) && span->slots > 1))
+    if (span->used_slots > 0)
         return NULL;
+    /* The only partial span is kept, unless it is a single object. */
+    if (is_only_partial(central) && span->slots > 1) {
+        central->kept = span;
+        return NULL;
+    }
     span_leave(central, span);
     return span;
 }
@@ -184,20 +190,14 @@ void central_list_free(unsigned cache_id, size_t count, void *const objects[])
 void central_list_drain(unsigned cache_id)
 {
     struct central_list *central = &central_lists[cache_id];
-    struct list leaving;
-    list_init(&leaving);
     irq_state irq = spinlock_acquire(&central->lock);
-    struct list *node = central->partial.next;
-    while (node != &central->partial) {
-        struct span *span = span_of_node(node);
-        node = node->next;
-        if (span->used_slots == 0) {
-            span_leave(central, span);
-            list_push_front(&leaving, &span->link);
-        }
-    }
+    struct span *kept = central->kept;
+    central->kept = NULL;
+    if (kept != NULL)
+        span_leave(central, kept);
     spinlock_release(&central->lock, irq);
-    destroy_all(&leaving);
+    if (kept != NULL)
+        span_destroy(kept);
 }
 
 void central_list_drain_if_idle(unsigned cache_id)
@@ -232,6 +232,10 @@ static void verify_listed(struct central_list_sums *sums, const struct span *spa
                           unsigned cache_id, enum span_state state)
 {
     bool full = span->used_slots == span->slots;
+    CHECK((span->used_slots == 0) == (span == central_lists[cache_id].kept),
+          "quarry: the span at %#zx, cache id %u, has %u of %u slots used, and the kept span is %p",
+          span_address(span), cache_id, span->used_slots, span->slots,
+          (const void *)central_lists[cache_id].kept);
     CHECK(span->state == state && full == (state == SPAN_FULL) && span->cache_id == cache_id,
           "quarry: the span at %#zx, cache id %u, %u of %u slots used, is on list %u of %u",
           span_address(span), span->cache_id, span->used_slots, span->slots, state, cache_id);

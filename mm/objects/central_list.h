@@ -24,11 +24,17 @@
 #include "lib/random.h"
 #include "lib/spinlock.h"
 
-/* spans, slots, used_slots and pages are sums over both lists; all fields: lock. */
+struct span;
+
+/*
+ * spans, slots, used_slots and pages are sums over both lists. `kept` is the only empty span on
+ * `partial`, or NULL: so a drain needs no search. All fields: lock.
+ */
 struct central_list {
     struct spinlock lock;
     struct list partial;
     struct list full;
+    struct span *kept;
     struct random random; /* from level 1 of hardening on: chooses the next slot */
     size_t spans;
     size_t slots;
@@ -51,7 +57,7 @@ size_t central_list_alloc(unsigned cache_id, size_t count, void *objects[]);
 /* Frees objects of this id; stops at one that is not an allocated slot of it. */
 void central_list_free(unsigned cache_id, size_t count, void *const objects[]);
 
-/* Destroys the empty spans that were kept. */
+/* Destroys the empty span that was kept, if there is one. */
 void central_list_drain(unsigned cache_id);
 
 /* A step of the scavenger: the same, if there was no transaction since the last step. */

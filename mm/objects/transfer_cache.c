@@ -67,7 +67,7 @@ bool transfer_cache_create(unsigned cache_id)
 
 void transfer_caches_set_budget(size_t memory_bytes)
 {
-    budget_bytes = memory_bytes / QUARRY_CACHE_SHARE;
+    budget_bytes = memory_bytes / QUARRY_TRANSFER_SHARE;
     granted_bytes = 0;
 }
 
@@ -92,15 +92,17 @@ static void move_to(struct transfer_cache *transfer, void **array, size_t capaci
 static void grow(struct transfer_cache *transfer, unsigned cache_id)
 {
     unsigned order = pointer_array_order(transfer->capacity + 1);
-    if (order > ARRAY_ORDER_MAX || cache_shapes[cache_id].batch == 1)
-        return; /* objects with a span each are of more use as pages */
-    size_t more = extra_bytes(cache_id, pointer_array_words(order)) -
-                  extra_bytes(cache_id, transfer->capacity);
+    size_t capacity = pointer_array_words(order);
+    /* Objects with a span each are of more use as pages. */
+    if (order > ARRAY_ORDER_MAX || cache_shapes[cache_id].batch == 1 ||
+        capacity * cache_shapes[cache_id].object_bytes > QUARRY_TRANSFER_BYTES_MAX)
+        return;
+    size_t more = extra_bytes(cache_id, capacity) - extra_bytes(cache_id, transfer->capacity);
     void **array = NULL;
     if (atomic_fetch_add(&granted_bytes, more) + more <= budget_bytes)
         array = pointer_array_alloc(order);
     if (array != NULL)
-        move_to(transfer, array, pointer_array_words(order));
+        move_to(transfer, array, capacity);
     else
         atomic_fetch_sub(&granted_bytes, more);
 }
@@ -164,6 +166,14 @@ static void evict(unsigned cache_id, size_t surplus)
     }
 }
 
+static void shrink_locked(unsigned cache_id)
+{
+    struct transfer_cache *transfer = &transfer_caches[cache_id];
+    irq_state irq = spinlock_acquire(&transfer->lock);
+    shrink(transfer, cache_id);
+    spinlock_release(&transfer->lock, irq);
+}
+
 void transfer_cache_trim(unsigned cache_id)
 {
     struct transfer_cache *transfer = &transfer_caches[cache_id];
@@ -171,16 +181,16 @@ void transfer_cache_trim(unsigned cache_id)
     size_t surplus = transfer->fewest;
     transfer->fewest = transfer->count - surplus;
     spinlock_release(&transfer->lock, irq);
+    if (surplus == 0)
+        return;
     evict(cache_id, surplus);
+    shrink_locked(cache_id);
 }
 
 void transfer_cache_drain(unsigned cache_id)
 {
-    struct transfer_cache *transfer = &transfer_caches[cache_id];
     evict(cache_id, SIZE_MAX);
-    irq_state irq = spinlock_acquire(&transfer->lock);
-    shrink(transfer, cache_id);
-    spinlock_release(&transfer->lock, irq);
+    shrink_locked(cache_id);
 }
 
 size_t transfer_cache_count(unsigned cache_id)

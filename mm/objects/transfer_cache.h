@@ -10,10 +10,11 @@
  * allocated in its span.
  *
  * Capacity. The first array has room for some batches. A full cache grows into an array twice as
- * long, in up to four frames, as long as the objects in all such arrays together may hold no more
- * than one part in QUARRY_CACHE_SHARE of memory. It shrinks when it is drained. At each step of the
- * scavenger the objects that were not needed since the last step go to the central list: as many as
- * the least number that was cached in between. (TCMalloc's low-water mark.)
+ * long, in up to four frames, as long as it holds no more than QUARRY_TRANSFER_BYTES_MAX of
+ * objects, and all longer arrays together no more than one part in QUARRY_TRANSFER_SHARE of memory.
+ * It shrinks when it is drained or trimmed. At each step of the scavenger the objects that were not
+ * needed since the last step go to the central list: as many as the least number that was cached in
+ * between. (TCMalloc's low-water mark.)
  *
  * Locking: one lock per id. It is never held while the central list's lock is taken. Frames are
  * allocated and freed under it.

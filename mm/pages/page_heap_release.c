@@ -2,16 +2,27 @@
 /* Memory leaves the page heap: idle arenas, free pages, a page for a table; see page_heap.h. */
 #include "mm/pages/page_heap_private.h"
 
-size_t page_heap_release_idle(struct page_heap *heap, size_t arenas)
+/* Releases the arena that is idle longest and adds its frames to `released`. False: none is idle.
+ */
+static bool release_one(struct page_heap *heap, size_t *released)
 {
-    size_t released = 0;
     irq_state irq = spinlock_acquire(&heap->lock);
-    for (size_t i = 0; i < arenas && !list_is_empty(&heap->idle); i++) {
+    bool is_idle = !list_is_empty(&heap->idle);
+    if (is_idle) {
         struct arena *arena = container_of(heap->idle.previous, struct arena, idle_link);
-        released += arena->owned_pages;
+        *released += arena->owned_pages;
         page_heap_drop(heap, arena, true);
     }
     spinlock_release(&heap->lock, irq);
+    return is_idle;
+}
+
+/* The lock is held for one arena at a time. */
+size_t page_heap_release_idle(struct page_heap *heap, size_t arenas)
+{
+    size_t released = 0;
+    for (size_t i = 0; i < arenas && release_one(heap, &released); i++)
+        continue;
     return released;
 }
 
@@ -36,14 +47,18 @@ static struct arena *with_longest_run(const struct page_heap *heap, size_t run)
     return NULL;
 }
 
+/* The lock is held for one run at a time. */
 size_t page_heap_release_free(struct page_heap *heap, size_t least_frames, size_t run)
 {
     size_t released = 0;
     struct arena *arena;
-    irq_state irq = spinlock_acquire(&heap->lock);
-    while (released < least_frames && (arena = with_longest_run(heap, run)) != NULL)
-        released += release_run(heap, arena);
-    spinlock_release(&heap->lock, irq);
+    do {
+        irq_state irq = spinlock_acquire(&heap->lock);
+        arena = with_longest_run(heap, run);
+        if (arena != NULL)
+            released += release_run(heap, arena);
+        spinlock_release(&heap->lock, irq);
+    } while (arena != NULL && released < least_frames);
     return released;
 }
 

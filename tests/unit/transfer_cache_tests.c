@@ -126,7 +126,7 @@ TEST(transfer_cache_grows_within_its_budget)
     const size_t budgets[] = {(size_t)1 << 30, extra, extra - 1};
     for (unsigned i = 0; i < 3; i++) {
         REQUIRE(alloc_many(size_class) == MANY);
-        transfer_caches_set_budget(budgets[i] * QUARRY_CACHE_SHARE);
+        transfer_caches_set_budget(budgets[i] * QUARRY_TRANSFER_SHARE);
         for (unsigned again = 0; i == 1 && again < 2; again++) {
             /* A drain returns what was granted. */
             for (unsigned freed = 0; freed < MANY; freed += 20)
@@ -147,6 +147,32 @@ TEST(transfer_cache_grows_within_its_budget)
         EXPECT(transfer_cache_count(size_class) == 0);
         quarry_scavenge();
         EXPECT(quarry_frame_free_count() == frames_before);
+    }
+    test_heap_fresh();
+}
+
+/* Whatever the budget, a transfer cache holds no more than its bound in bytes. */
+TEST(transfer_cache_holds_no_more_bytes_than_its_bound)
+{
+    enum { COUNT = 3000 };
+    static void *objects[COUNT];
+    test_heap_fresh();
+    transfer_caches_set_budget(SIZE_MAX);
+    static const size_t sizes[] = {64, 512, 1024, 2048, 8192};
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        unsigned size_class = size_class_of(sizes[i]);
+        size_t bytes = size_classes[size_class].bytes;
+        size_t count = 0;
+        size_t more;
+        while (count < COUNT && count * bytes < 8 * (size_t)QUARRY_TRANSFER_BYTES_MAX &&
+               (more = central_list_alloc(size_class, 20, objects + count)) > 0 &&
+               count + 40 < COUNT)
+            count += more;
+        for (size_t freed = 0; freed + 20 <= count; freed += 20)
+            transfer_cache_free(size_class, 20, objects + freed);
+        central_list_free(size_class, count % 20, objects + count / 20 * 20);
+        EXPECT(transfer_cache_count(size_class) * bytes <= QUARRY_TRANSFER_BYTES_MAX);
+        transfer_cache_drain(size_class);
     }
     test_heap_fresh();
 }
@@ -173,6 +199,24 @@ TEST(transfer_cache_trims_what_was_not_needed)
     EXPECT(transfer_cache_count(size_class) == 0);
     EXPECT(central_list_sums(size_class).used_slots == 0);
     quarry_verify();
+}
+
+/* A step that finds objects that were not needed also returns the longer array to the budget. */
+TEST(transfer_cache_shrinks_when_it_is_trimmed)
+{
+    test_heap_fresh();
+    unsigned size_class = size_class_of(BYTES);
+    transfer_caches_set_budget((size_t)1 << 40);
+    REQUIRE(alloc_many(size_class) == MANY);
+    size_t before = quarry_frame_free_count();
+    for (unsigned freed = 0; freed + 20 <= 1000; freed += 20)
+        transfer_cache_free(size_class, 20, many + freed);
+    EXPECT(transfer_cache_count(size_class) == 1000 && quarry_frame_free_count() < before);
+    transfer_cache_trim(size_class);
+    transfer_cache_trim(size_class);
+    EXPECT(transfer_cache_count(size_class) == 0);
+    EXPECT(quarry_frame_free_count() >= before);
+    test_heap_fresh();
 }
 
 /* An empty span is kept until a step of the scavenger in which its class was not used. */
