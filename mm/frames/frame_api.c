@@ -32,7 +32,7 @@ static uint64_t try_alloc(unsigned order)
  * machine does not have as many frames. */
 static bool reclaimed(size_t run)
 {
-    return run <= frames_total() && frames.reclaim != NULL && frames.reclaim(run) > 0;
+    return run <= frames_total_count() && frames.reclaim != NULL && frames.reclaim(run) > 0;
 }
 
 __attribute__((__noinline__)) uint64_t frame_alloc_slow(unsigned order)
@@ -129,7 +129,7 @@ size_t quarry_frame_free_count(void)
 
 size_t quarry_frame_total_count(void)
 {
-    return frames_total();
+    return frames_total_count();
 }
 
 size_t quarry_frame_reclaim_boot_memory(void)

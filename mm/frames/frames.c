@@ -59,7 +59,7 @@ void frames_drain(void)
         frame_allocator_drain(&frames.nodes[node].allocator);
 }
 
-size_t frames_total(void)
+size_t frames_total_count(void)
 {
     size_t count = 0;
     for (unsigned node = 0; node < FRAME_NODES; node++)

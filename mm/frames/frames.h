@@ -153,7 +153,7 @@ void frames_release(size_t first, size_t count, bool report_idle);
 void frames_drain(void);
 
 /* All frames, free and allocated. */
-size_t frames_total(void);
+size_t frames_total_count(void);
 
 /* Free frames of the aligned 2 MiB block that contains `frame`. Any context; a hint. */
 unsigned frames_free_in_block(size_t frame);

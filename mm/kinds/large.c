@@ -25,7 +25,7 @@ static size_t pages_for(size_t bytes)
 
 bool large_is_possible(const struct object_request *request)
 {
-    return pages_for(request->bytes) <= frames_total();
+    return pages_for(request->bytes) <= frames_total_count();
 }
 
 void *large_alloc(const struct object_request *request)
