@@ -47,6 +47,7 @@ enum results_place {
 struct handoff {
     enum results_place results;
     char options[HANDOFF_OPTIONS_BYTES];
+    bool options_cut; /* there were more than fit */
     char firmware[64];
     struct framebuffer framebuffer;
     struct cpu_list cpus;

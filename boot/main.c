@@ -202,8 +202,11 @@ static unsigned cpus_wanted(void)
 static void add_missing_cpu(void)
 {
     struct cpu_list *cpus = &handoff->cpus;
-    if (text_equals(options.fault, "cpu") && cpus->count > 1)
-        cpus->apic_ids[1] = 0xfe;
+    if (!text_equals(options.fault, "cpu"))
+        return;
+    if (cpus->count < 2)
+        stop("fault=cpu needs a machine with 2 CPUs");
+    cpus->apic_ids[1] = 0xfe;
 }
 
 static void start_cpus(void)
@@ -220,6 +223,24 @@ static void start_cpus(void)
     }
     console_print("cpus        %u online, %u not responding, %u disabled\n", smp_cpu_count(),
                   not_responding, handoff->cpus.count - wanted + handoff->cpus.beyond);
+}
+
+/* ---- options ---- */
+
+/* A run that is not what was asked for must not pass. */
+static void refuse_wrong_options(void)
+{
+    static char list[HANDOFF_OPTIONS_BYTES];
+    if (options.error[0] != 0)
+        console_print("not ok: %s\n", options.error);
+    else if (handoff->options_cut)
+        console_print("not ok: the options have more than %u characters\n",
+                      HANDOFF_OPTIONS_BYTES - 1);
+    else
+        return;
+    options_list(list, sizeof list);
+    console_print("options     %s\n\nFAILED: wrong options\n", list);
+    finish(false);
 }
 
 /* ---- faults on demand ---- */
@@ -305,6 +326,8 @@ static _Noreturn void run_everything(void)
         smp_cpu_count(), mebibytes(stats.frames_total * 4096), stats.frames_free,
         stats.frames_total, clock_microseconds() / 1000000, clock_microseconds() / 100000 % 10);
     quarry_verify();
+    if (result.passed + result.failed + result.skipped == 0 && !text_equals(options.tests, "none"))
+        console_print("not ok: no test's name contains \"%s\"\n", options.tests);
     bool passed = result.failed == 0 && (result.passed > 0 || text_equals(options.tests, "none"));
     console_print("%s: %u passed, %u failed, %u skipped\n", passed ? "PASSED" : "FAILED",
                   result.passed, result.failed, result.skipped);
@@ -329,8 +352,7 @@ static void on_own_stack(void *argument)
     interrupts_set_fault_sink(stop);
     guest_init(handoff);
     report_machine();
-    if (options.unknown != NULL)
-        console_print("# unknown option in: %s\n", options.unknown);
+    refuse_wrong_options();
     test_heap_fresh();
     report_memory(guest_reclaimed_frames());
     apic_timer_calibrate();

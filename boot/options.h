@@ -17,18 +17,22 @@
  *     debug           wait until a debugger sets debugger_attached
  *     wait            keep the result on the screen until a key is pressed
  *     fault=NAME      cause a fault that must be reported: page, stop, hang, cpu
+ *
+ * A word that is none of these, or whose value is out of range, is an error: the run is refused.
  */
 #ifndef BOOT_OPTIONS_H
 #define BOOT_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#define OPTIONS_NO_MENU (~0u)
 
 struct options {
     char tests[48];
     char fault[16];
-    char preselected[16]; /* default= */
-    unsigned menu_seconds;
-    bool menu;
+    char preselected[16];  /* default= */
+    unsigned menu_seconds; /* OPTIONS_NO_MENU: no menu */
     bool forever;
     bool live;
     unsigned stress_seconds;
@@ -39,10 +43,13 @@ struct options {
     bool heapmap;
     bool debug;
     bool wait;
-    const char *unknown; /* the first unknown word, in the text; NULL: none */
+    char error[160]; /* the first wrong word, and what would be right; "": no error */
 };
 
-/* `text` must stay valid. If an option occurs twice, the last one counts. */
+/* If an option occurs twice, the last one counts. */
 struct options options_parse(const char *text);
+
+/* Writes all options, as "tests=TEXT stress=SECONDS ...". */
+void options_list(char *text, size_t capacity_bytes);
 
 #endif

@@ -31,11 +31,13 @@ static size_t length_of(const char *text)
     return length;
 }
 
-/* Appends a blank and the text. Text that does not fit is cut. */
-static void add_words(char *options, const char *words)
+/* Appends a blank and the text. Options that do not fit are an error: see main.c. */
+static void add_words(struct handoff *handoff, const char *words)
 {
-    size_t length = length_of(options);
-    format_text(options + length, HANDOFF_OPTIONS_BYTES - length, " %s", words);
+    size_t length = length_of(handoff->options);
+    if (length + 1 + length_of(words) >= HANDOFF_OPTIONS_BYTES)
+        handoff->options_cut = true;
+    format_text(handoff->options + length, HANDOFF_OPTIONS_BYTES - length, " %s", words);
 }
 
 /* Joins the file's lines, without comments, which begin with #. */
@@ -60,18 +62,36 @@ static void squeeze(char *text)
     *to = 0;
 }
 
-static bool add_config(char *options)
+static bool add_config(struct handoff *handoff)
 {
     static char text[CONFIG_BYTES_MAX];
-    if (usb_read(config_path, text, sizeof text) == 0)
+    size_t bytes = usb_read(config_path, text, sizeof text);
+    if (bytes == 0)
         return false;
+    handoff->options_cut = bytes == sizeof text - 1; /* the file may be longer */
     flatten(text);
     squeeze(text);
-    add_words(options, text);
+    add_words(handoff, text);
     return true;
 }
 
-static void add_load_options(EFI_BOOT_SERVICES *services, EFI_HANDLE image, char *options)
+/* Where the words begin: a UEFI shell passes the whole command, with the application's name. */
+static const char *skip_application(const char *text)
+{
+    static const char suffix[] = ".efi";
+    const char *at = text;
+    size_t matched = 0;
+    for (; *at != 0 && *at != ' '; at++) {
+        char lower = (char)(*at >= 'A' && *at <= 'Z' ? *at + 'a' - 'A' : *at);
+        matched = lower == suffix[matched] ? matched + 1 : lower == '.';
+        if (matched == sizeof suffix - 1)
+            return at + 1;
+    }
+    return text;
+}
+
+/* Some firmware passes data that is no text: that is ignored. */
+static void add_load_options(EFI_BOOT_SERVICES *services, EFI_HANDLE image, struct handoff *handoff)
 {
     EFI_GUID protocol = LOADED_IMAGE_PROTOCOL;
     EFI_LOADED_IMAGE *loaded = NULL;
@@ -86,16 +106,18 @@ static void add_load_options(EFI_BOOT_SERVICES *services, EFI_HANDLE image, char
         words[length] = (char)text[length];
         length++;
     }
-    words[length] = 0;
-    add_words(options, words);
+    bool is_text = length == loaded->LoadOptionsSize / 2 || text[length] == 0;
+    words[is_text ? length : 0] = 0;
+    handoff->options_cut |= length + 1 == sizeof words;
+    add_words(handoff, skip_application(words));
 }
 
 /* QEMU's options come last, so they override the others. */
-static void add_qemu_words(char *options)
+static void add_qemu_words(struct handoff *handoff)
 {
     char words[HANDOFF_OPTIONS_BYTES];
     if (machine_qemu_text("opt/quarry/options", words, sizeof words) > 0)
-        add_words(options, words);
+        add_words(handoff, words);
 }
 
 /* ---- results ---- */
@@ -154,18 +176,18 @@ bool session_begin(EFI_SYSTEM_TABLE *table, EFI_HANDLE image, struct handoff *ha
 {
     char *words = handoff->options;
     words[0] = 0;
-    bool is_usb_stick = usb_open(table->BootServices, image) && add_config(words);
-    add_load_options(table->BootServices, image, words);
+    bool is_usb_stick = usb_open(table->BootServices, image) && add_config(handoff);
+    add_load_options(table->BootServices, image, handoff);
     size_t own = length_of(words);
-    add_qemu_words(words);
+    add_qemu_words(handoff);
     struct options options = options_parse(words);
-    if (is_usb_stick && options.menu) {
+    if (is_usb_stick && options.menu_seconds != OPTIONS_NO_MENU) {
         const char *chosen = ask(table, &options);
         if (chosen == NULL)
             return false;
         words[own] = 0;
-        add_words(words, chosen);
-        add_qemu_words(words);
+        add_words(handoff, chosen);
+        add_qemu_words(handoff);
     }
     handoff->results = RESULTS_NOWHERE;
     if (is_usb_stick)

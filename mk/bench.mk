@@ -5,17 +5,17 @@
 .PHONY: bench-count baselines heapmap scaling memory bench fragmentation figures
 
 # ---- in the guest ----
-bench-count: image ##measure exact instructions per operation beside the stored figures, and a plot (UPDATE=1 stores the new ones)
+bench-count: image $(CHECK_OPTIONS) ##measure exact instructions per operation beside the stored figures, and a plot (UPDATE=1 stores the new ones)
 	@$(PYTHON) tests/bench/count.py --svg $(GUEST)/instructions.svg $(if $(filter 1,$(UPDATE)),--update) $(if $(filter-out 0,$(HARDEN) $(MASKED) $(DEBUG)),--alone) -- \
 	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer bench $(ARGS)"
 
-baselines: image ##measure instructions of Quarry and of five baseline allocators, by number of free blocks, and a plot
+baselines: image $(CHECK_OPTIONS) ##measure instructions of Quarry and of five baseline allocators, by number of free blocks, and a plot
 	@$(PYTHON) tests/bench/baselines.py --svg $(GUEST)/baselines.svg -- \
 	   $(QEMU_RUN) boot --smp 1 --mem 1G --icount --args "tests=none notimer baselines $(ARGS)"
 
-heapmap: image ##inspect the heap of a running guest as an SVG: arenas as tiles, memory by use
+heapmap: image $(CHECK_OPTIONS) ##inspect the heap of a running guest as an SVG: arenas as tiles, memory by use
 	@$(PYTHON) tools/heapmap.py --svg $(GUEST)/heapmap.svg --json $(GUEST)/heapmap.json -- \
-	   $(QEMU_RUN) boot --smp $(SMP) --mem $(MEM) --args "tests=none heapmap $(ARGS)"
+	   $(QEMU_RUN) boot --smp "$(SMP)" --mem "$(MEM)" --args "tests=none heapmap $(ARGS)"
 
 # ---- how CPUs disturb each other ----
 # The allocator is compiled with the thread sanitizer's call at each access to memory;

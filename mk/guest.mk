@@ -69,19 +69,22 @@ $(GUEST)/quarry.o: $(ALLOCATOR_OBJECTS)
 	$(Q)objcopy --wildcard --keep-global-symbol='quarry_*' $@.tmp $@
 	$(Q)rm -f $@.tmp
 
+# The guest's parser of options as a program (mk/host.mk): wrong options are refused before QEMU starts.
+CHECK_OPTIONS := build/host-$(COMPILER)$(HARDENED)/check-options
+
 QEMU_RUN = $(PYTHON) tests/qemu/qemu.py --image $(GUEST)/quarry.img --accel $(ACCEL) \
-           --machine $(MACHINE) --cpu $(CPU)
+           --machine $(MACHINE) --cpu $(CPU) --check-options $(CHECK_OPTIONS)
 USB_IMAGE := build/quarry-usb.img
 
 .PHONY: image run gdb usb
 
 image: $(GUEST)/quarry.img ##build build the bootable image
 
-run: image ##run boot in QEMU and show the result (SMP=4 MEM=512M ARGS="...")
-	@$(QEMU_RUN) boot --smp $(SMP) --mem $(MEM) --args "$(ARGS)"
+run: image $(CHECK_OPTIONS) ##run boot in QEMU and show the result (SMP=4 MEM=512M ARGS="...")
+	@$(QEMU_RUN) boot --smp "$(SMP)" --mem "$(MEM)" --args "$(ARGS)"
 
-gdb: image ##inspect boot in QEMU and start gdb with symbols; the guest waits for it
-	@$(QEMU_RUN) gdb --smp $(SMP) --mem $(MEM) --args "$(ARGS)" --elf $(GUEST)/quarry.elf
+gdb: image $(CHECK_OPTIONS) ##inspect boot in QEMU and start gdb with symbols; the guest waits for it
+	@$(QEMU_RUN) gdb --smp "$(SMP)" --mem "$(MEM)" --args "$(ARGS)" --elf $(GUEST)/quarry.elf
 
 usb: $(GUEST)/BOOTX64.EFI ##package build/quarry-usb.img for a USB stick (SIGN_KEY=FILE SIGN_CERT=FILE for Secure Boot)
 	$(SAY) USB    '$(USB_IMAGE)'

@@ -7,7 +7,10 @@ ASAN    := build/asan-$(COMPILER)$(HARDENED)
 TSAN    := build/tsan-$(COMPILER)$(HARDENED)
 EXPLORE := build/explore-$(COMPILER)$(HARDENED)
 
-HOST_SOURCES := $(HOSTED_LIB_SOURCES) $(MM_SOURCES) $(TEST_SOURCES) \
+# Parts of the guest's harness that need no machine, with their tests.
+HARNESS_SOURCES := boot/options.c $(sort $(wildcard tests/harness/*.c))
+
+HOST_SOURCES := $(HOSTED_LIB_SOURCES) $(MM_SOURCES) $(TEST_SOURCES) $(HARNESS_SOURCES) \
                 tests/framework/platform_linux.c tests/fuzz/shrink_linux.c $(LINUX_SOURCES)
 HOST_PROGRAM := tests/framework/main_linux.c
 EXPLORE_SOURCES := $(HOSTED_LIB_SOURCES) $(MM_SOURCES) $(LINUX_SOURCES) $(sort $(wildcard tests/explore/*.c))
@@ -48,6 +51,10 @@ $(TSAN)/run-tests: $(call objects,$(TSAN),$(HOST_SOURCES) $(HOST_PROGRAM))
 $(EXPLORE)/explore: $(call objects,$(EXPLORE),$(EXPLORE_SOURCES))
 	$(SAY) LD '$@'
 	$(Q)$(CC) -pthread -o $@ $^
+
+$(CHECK_OPTIONS): $(call objects,$(HOST),tests/qemu/check_options.c boot/options.c lib/format.c)
+	$(SAY) LD '$@'
+	$(Q)$(CC) -o $@ $^
 
 HOST_PROGRAMS := $(HOST)/run-tests $(ASAN)/run-tests $(TSAN)/run-tests $(EXPLORE)/explore
 

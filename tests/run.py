@@ -50,7 +50,18 @@ FAULTS = [
      r"fault: page fault .vector 14.*\n  rip .*cr2 0000000000000000", EXIT_FAILED),
     ("a stop is reported", "tests=none fault=stop",
      r"quarry: bad free: foreign pointer\n  address  0x00000123456789a0", EXIT_FAILED),
+    ("a wrong option is refused", "tests=none stess=60",
+     r"not ok: stess=60 is not an option; did you mean stress=SECONDS\?", EXIT_FAILED),
     ("a hang is killed", "tests=none fault=hang", r"cpus +2 online", None),
+]
+# What `make run` refuses before QEMU starts: (CPUs, memory, options, text).
+REFUSED = [
+    ("0", "512M", "", r"SMP=0 is wrong: a number of CPUs, 1 or more"),
+    ("four", "512M", "", r"SMP=four is wrong"),
+    ("1", "32M", "", r"MEM=32M is too little: the firmware needs 64M"),
+    ("1", "512", "", r"MEM=512 is wrong: a number with K, M, G or T"),
+    ("1", "512M", "live stess=60", r"stess=60 is not an option; did you mean stress=SECONDS\?\nOptions: tests=TEXT "),
+    ("1", "512M", "cpus=0", r"cpus=0 is wrong: N is a number from 1 "),
 ]
 EXPLORE_EFFORT = ["executions=8000", "random=200"]
 EXPLORE_EFFORT_OTHERS = ["executions=300", "random=30"]
@@ -183,6 +194,22 @@ def run_fault(options, name, arguments, text, expected):
     return result
 
 
+def run_refused(options, name):
+    """Wrong settings of `make run` are refused. QEMU cannot start: the PATH is empty."""
+    result = Result(name)
+    for smp, memory, words, text in REFUSED:
+        command = [sys.executable, str(pathlib.Path(__file__).parent / "qemu/qemu.py"), "--image", "none",
+                   "--check-options", str(pathlib.Path(options.host[0]).with_name("check-options")),
+                   "boot", "--smp", smp, "--mem", memory, "--args", words]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              env=dict(os.environ, PATH=""), timeout=HANG_DEADLINE, check=False)
+        if done.returncode == 1 and re.search(text, done.stdout):
+            result.passed += 1
+        else:
+            result.fail(f"SMP={smp} MEM={memory} ARGS={words!r}: status {done.returncode}\n{done.stdout}")
+    return result
+
+
 def jobs(options):
     for kind in ("host", "asan", "tsan"):
         for program in getattr(options, kind):
@@ -208,6 +235,7 @@ def jobs(options):
     if options.host and not options.filter:
         for target in ("object", "frame", "map"):
             yield f"fuzz inputs: {target}", lambda n, t: run_replay(options, n, t), (target,)
+        yield "make run refuses wrong settings", lambda n: run_refused(options, n), ()
     if options.image:
         for name, *rest in MATRIX:
             yield f"guest: {name}", lambda n, *a: run_guest(options, n, *a), tuple(rest)

@@ -26,6 +26,9 @@ FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 EXIT_PASSED = 33
 LINES_SHOWN = 40
+# The least memory with which OVMF starts the image.
+MEMORY_LEAST = 64 << 20
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 class Guest:
@@ -227,6 +230,26 @@ def debug(options):
     shutil.rmtree(guest.folder, ignore_errors=True)
 
 
+def check_machine(smp, memory):
+    """What is wrong with SMP or MEM; None: they can be tried."""
+    if not smp.isdecimal() or int(smp) < 1:
+        return f"SMP={smp} is wrong: a number of CPUs, 1 or more"
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT])", memory.upper())
+    if not found:
+        return f"MEM={memory} is wrong: a number with K, M, G or T, as in 512M"
+    if float(found[1]) * UNITS[found[2]] < MEMORY_LEAST:
+        return f"MEM={memory} is too little: the firmware needs {MEMORY_LEAST >> 20}M"
+    return None
+
+
+def check_arguments(program, words):
+    """What the guest would say to wrong options; None: they are right, or there is no program to ask."""
+    if not program:
+        return None
+    done = subprocess.run([program, words], stdout=subprocess.PIPE, text=True, check=False)
+    return f"ARGS: {done.stdout.strip()}" if done.returncode else None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--image", required=True)
@@ -234,7 +257,7 @@ def main():
     parser.add_argument("--machine", default="q35")
     parser.add_argument("--cpu", default="max")
     parser.add_argument("what", choices=["boot", "gdb"])
-    parser.add_argument("--smp", type=int, default=4)
+    parser.add_argument("--smp", default="4")
     parser.add_argument("--mem", default="512M")
     parser.add_argument("--args", default="")
     parser.add_argument("--icount", action="store_true")
@@ -244,7 +267,11 @@ def main():
     parser.add_argument("--elf", help="for gdb: the image with its symbols")
     parser.add_argument("--gdb-args", default="", help="for gdb: options of gdb itself")
     parser.add_argument("--gdb-command", action="append", default=[], help="for gdb: what it does")
+    parser.add_argument("--check-options", help="the program that checks --args")
     options = parser.parse_args()
+    wrong = check_machine(options.smp, options.mem) or check_arguments(options.check_options, options.args)
+    if wrong:
+        sys.exit(wrong)
     if options.what == "boot":
         boot(options)
     else:

@@ -6,7 +6,7 @@
 
 Keys of an emulated PS/2 keyboard choose in the menu and end the run. Tested: a run's results are on
 the USB stick after the next start; a write-protected USB stick runs, and reports that the results are
-not stored; firmware with Secure Boot refuses the unsigned application, and accepts it when it is signed
+not stored; a wrong word in quarry.cfg is refused; firmware with Secure Boot refuses the unsigned application, and accepts it when it is signed
 with a key that the firmware knows.
 """
 
@@ -108,6 +108,13 @@ def protected(checks, folder, image):
     checks.check("started" not in results_on(image), "no results are stored", "")
 
 
+def wrong_options(checks, folder, image):
+    put_config(image, "tests=bits\nstres=60\n")
+    output = Start(folder, image).run([("press a key", "spc")], "FAILED: |PASSED: ")
+    checks.check("stres=60 is not an option; did you mean stress=SECONDS?" in output and "PASSED" not in output,
+                 "a wrong word in quarry.cfg is refused", output)
+
+
 def repeatable(checks, folder, image, application):
     again = folder / "again.img"
     subprocess.run(["sh", "tools/usb.sh", application, "boot/quarry.cfg", str(again)], check=True)
@@ -136,7 +143,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="quarry-usb-") as name:
         folder = pathlib.Path(name)
         repeatable(checks, folder, image, application)
-        for test in (writable, protected):
+        for test in (writable, protected, wrong_options):
             shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", folder / "variables.fd")
             shutil.copy(image, folder / "usb.img")
             test(checks, folder, folder / "usb.img")
