@@ -31,10 +31,20 @@ $(TSAN)/%.o: %.c
 	$(Q)$(CC) $(HOST_FLAGS) -O1 -fsanitize=thread -c $< -o $@
 
 # CPUs are coroutines of one thread here; a long wait would only add steps.
+EXPLORE_FLAGS := $(filter-out -DQUARRY_DRAIN_WAIT_ROUNDS=%,$(HOST_FLAGS)) -O2 -fno-pie \
+   -DQUARRY_FRAME_CACHE_FRAMES=0 -DQUARRY_DRAIN_WAIT_ROUNDS=3
+
 $(EXPLORE)/%.o: %.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out -DQUARRY_DRAIN_WAIT_ROUNDS=%,$(HOST_FLAGS)) -O2 -DQUARRY_EXPLORE=1 \
-	   -DQUARRY_FRAME_CACHE_FRAMES=0 -DQUARRY_DRAIN_WAIT_ROUNDS=3 -c $< -o $@
+	$(Q)$(CC) $(EXPLORE_FLAGS) -c $< -o $@
+
+# These call a function at each access to memory. The functions are in tests/explore/accesses.c,
+# in place of the thread sanitizer's.
+EXPLORED := $(call objects,$(EXPLORE),$(HOSTED_LIB_SOURCES) $(MM_SOURCES) $(wildcard tests/explore/*_programs.c tests/explore/explore_heap.c))
+$(EXPLORED): $(EXPLORE)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(EXPLORE_FLAGS) -fsanitize=thread -c $< -o $@
+	$(Q)objcopy --redefine-sym memcpy=explore_memcpy --redefine-sym memset=explore_memset $@
 
 $(HOST)/run-tests: $(call objects,$(HOST),$(HOST_SOURCES) $(HOST_PROGRAM))
 	$(SAY) LD '$@'
@@ -50,7 +60,7 @@ $(TSAN)/run-tests: $(call objects,$(TSAN),$(HOST_SOURCES) $(HOST_PROGRAM))
 
 $(EXPLORE)/explore: $(call objects,$(EXPLORE),$(EXPLORE_SOURCES))
 	$(SAY) LD '$@'
-	$(Q)$(CC) -pthread -o $@ $^
+	$(Q)$(CC) -pthread -no-pie -o $@ $^
 
 $(CHECK_OPTIONS): $(call objects,$(HOST),tests/qemu/check_options.c boot/options.c lib/format.c)
 	$(SAY) LD '$@'

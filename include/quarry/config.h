@@ -79,13 +79,6 @@ QUARRY_CHECK_SETTING(QUARRY_FRAME_POINTERS == 0 || QUARRY_FRAME_POINTERS == 1,
 #endif
 QUARRY_CHECK_SETTING(QUARRY_FAULTS == 0 || QUARRY_FAULTS == 1, "QUARRY_FAULTS is 0 or 1");
 
-/* 1: at each atomic operation a test may switch to another CPU (lib/atomic.h). Only for the
- * exploration of schedules, where CPUs are coroutines of one thread. */
-#ifndef QUARRY_EXPLORE
-#define QUARRY_EXPLORE 0
-#endif
-QUARRY_CHECK_SETTING(QUARRY_EXPLORE == 0 || QUARRY_EXPLORE == 1, "QUARRY_EXPLORE is 0 or 1");
-
 /* The most CPUs that setup.cpus may be. 256 covers each machine whose APIC ids fit a byte; the
  * frame allocator allows up to 4096. */
 #ifndef QUARRY_CPUS_MAX

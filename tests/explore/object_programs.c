@@ -215,6 +215,34 @@ static void free_second(void)
     quarry_free(objects[1]);
 }
 
+/* ---- a large object is freed twice, and its descriptor is used again in between ---- */
+
+/* objects[0] is at no multiple of 2 MiB. */
+static void alloc_large_behind_another(void)
+{
+    objects[1] = quarry_aligned(8 * KIB, 64 * KIB);
+    objects[0] = quarry_alloc(1100 * KIB);
+    EXPLORE_CHECK((uintptr_t)objects[0] % (2 * MIB) != 0);
+}
+
+static void large_behind_another(void)
+{
+    fresh();
+    explore_as_cpu(0, alloc_large_behind_another);
+}
+
+/* Never at the place of objects[0]. */
+static void alloc_aligned_large(void)
+{
+    objects[2] = quarry_aligned(2 * MIB, 1100 * KIB);
+}
+
+static void free_first_and_alloc_aligned_large(void)
+{
+    free_first();
+    alloc_aligned_large();
+}
+
 /* Statistics that are read during changes are plausible, and nothing stops. */
 static void read_stats(void)
 {
@@ -260,6 +288,18 @@ static const struct explore_program programs[] = {
      2,
      one_large,
      {free_first, free_first},
+     NULL,
+     "bad free"},
+    {"objects: two free the same large one, a third allocates",
+     3,
+     large_behind_another,
+     {free_first, free_first, alloc_aligned_large},
+     NULL,
+     "bad free"},
+    {"objects: two free the same large one, one of them allocates",
+     2,
+     large_behind_another,
+     {free_first_and_alloc_aligned_large, free_first},
      NULL,
      "bad free"},
     {"objects: two free the same small one",

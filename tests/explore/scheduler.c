@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Executions and the choice of the next CPU; see scheduler.h. */
+/* One execution: the CPUs as coroutines, and the choice of the next CPU; see scheduler.h. */
 #include "tests/explore/scheduler.h"
 
 #include <setjmp.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +11,12 @@
 #include <quarry_arch.h>
 
 #include "arch/linux/host.h"
-#include "lib/atomic.h"
 #include "lib/random.h"
+#include "tests/explore/execution.h"
 
 #define STACK_BYTES ((size_t)64 * 1024)
-#define CHOICES_MAX 65536u
-#define SWITCHES_MAX 65536u
-#define TURNS_PRINTED 200u
 #define PAUSES_MAX 10000u /* pauses of an execution; more means that no CPU makes progress */
-#define NO_CPU EXPLORE_CPUS_MAX
+#define HOLD_ONE_IN 16u   /* random executions: of so many stores one is held */
 
 /* ---- the CPUs of the current execution ---- */
 
@@ -34,49 +30,27 @@ struct cpu {
     bool waiting; /* paused, and no other CPU has written since */
 };
 
-/* The CPUs that could continue at a point, and the chosen one. */
-struct choice {
-    uint8_t enabled; /* a bit per CPU */
-    uint8_t current; /* the CPU that was running; NO_CPU at the start */
-    uint8_t chosen;
-};
-
-/* One turn of a CPU, as in a printed schedule. */
-struct turn {
-    unsigned cpu;
-    unsigned long operations;
-};
-
-enum mode { EXHAUSTIVE, RANDOM, REPLAY };
+struct execution execution = {.running = NO_CPU};
 
 static struct cpu cpus[EXPLORE_CPUS_MAX];
 static ucontext_t scheduler_context;
 static struct linux_cpu outside; /* linux_cpu between executions */
-
-static const struct explore_program *program;
-static enum mode mode;
-static unsigned running = NO_CPU; /* NO_CPU: outside an execution; points do nothing */
 static unsigned long pauses;
-static unsigned long points;
-
-static struct choice choices[CHOICES_MAX];
-static size_t choice_count;
-static size_t prefix; /* the first `prefix` choices are prescribed by choices[].chosen */
-
-static struct turn turns[SWITCHES_MAX];
-static size_t turn_count;
 static size_t replayed; /* the number of turns of a replayed schedule that have begun */
 
 static struct random random_source;
-static unsigned long expected_points; /* from the previous execution */
-static unsigned long changes[3];      /* random executions: the points at which priorities change */
+static unsigned long changes[3]; /* random executions: the points at which priorities change */
 
-static bool failed;
-static char failure[2048];
 static bool stopped;
 static bool checking; /* the program's check runs; a stop jumps to check_left */
 static jmp_buf check_left;
 static char stop_report[1024];
+
+bool execution_is_private(uintptr_t address)
+{
+    return address - (uintptr_t)cpus[execution.running].stack < STACK_BYTES ||
+           address - (uintptr_t)&linux_cpu < sizeof linux_cpu;
+}
 
 /* ---- words that more than one CPU accesses ---- */
 
@@ -85,12 +59,17 @@ static char stop_report[1024];
 struct word {
     const volatile void *address;
     uint8_t accessed_by;
+    bool written;
 };
 
 static struct word words[WORDS];
-static bool words_grew;
 
-static bool is_shared(const volatile void *address)
+static bool is_shared(const struct word *word)
+{
+    return word->written && (word->accessed_by & (word->accessed_by - 1)) != 0;
+}
+
+static bool note_access(const volatile void *address, bool writes)
 {
     size_t place = ((uintptr_t)address >> 1) * 0x9e3779b97f4a7c15u >> 51;
     size_t last = place + WORDS;
@@ -98,18 +77,18 @@ static bool is_shared(const volatile void *address)
         if (++place == last)
             return true; /* the table is full; an unnecessary choice is harmless */
     struct word *word = &words[place % WORDS];
-    uint8_t before = word->accessed_by;
+    bool was_shared = is_shared(word);
     word->address = address;
-    word->accessed_by |= (uint8_t)(1u << running);
-    bool shared = (word->accessed_by & (word->accessed_by - 1)) != 0;
-    if (shared && (before & (before - 1)) == 0) {
-        words_grew = true;
-        prefix = choice_count; /* the prescribed choices no longer match the points */
+    word->accessed_by |= (uint8_t)(1u << execution.running);
+    word->written |= writes;
+    if (is_shared(word) && !was_shared) {
+        execution.words_grew = true;
+        execution.prefix = execution.choice_count;
     }
-    return shared;
+    return is_shared(word);
 }
 
-static void forget_words(void)
+void execution_forget_words(void)
 {
     memset(words, 0, sizeof words);
 }
@@ -118,16 +97,15 @@ static void forget_words(void)
 
 void explore_fail(const char *text, const char *file, int line)
 {
-    if (!failed)
-        snprintf(failure, sizeof failure, "%s:%d: %s", file, line, text);
-    failed = true;
+    if (!execution.failed)
+        snprintf(execution.failure, sizeof execution.failure, "%s:%d: %s", file, line, text);
+    execution.failed = true;
 }
 
-/* Ends the execution. CPUs that have not finished are dropped. */
-static _Noreturn void leave_execution(void)
+void execution_leave(void)
 {
-    cpus[running].state = linux_cpu;
-    running = NO_CPU;
+    cpus[execution.running].state = linux_cpu;
+    execution.running = NO_CPU;
     setcontext(&scheduler_context);
     abort();
 }
@@ -136,13 +114,13 @@ static void on_panic(const char *report)
 {
     snprintf(stop_report, sizeof stop_report, "%s", report);
     stopped = true;
-    if (running != NO_CPU)
-        leave_execution();
+    if (execution.running != NO_CPU)
+        execution_leave();
     if (checking) {
         explore_fail(report, "stop in the check", 0);
         longjmp(check_left, 1);
     }
-    fprintf(stderr, "%s: in the setup: %s\n", program->name, report);
+    fprintf(stderr, "%s: in the setup: %s\n", execution.program->name, report);
     exit(1);
 }
 
@@ -152,7 +130,7 @@ static unsigned enabled_mask(void)
 {
     unsigned enabled = 0;
     unsigned unfinished = 0;
-    for (unsigned i = 0; i < program->cpus; i++) {
+    for (unsigned i = 0; i < execution.program->cpus; i++) {
         unfinished |= (unsigned)!cpus[i].finished << i;
         enabled |= (unsigned)(!cpus[i].finished && !cpus[i].waiting) << i;
     }
@@ -166,14 +144,16 @@ static unsigned lowest(unsigned mask)
 
 static unsigned choose_exhaustively(unsigned enabled, unsigned current)
 {
-    struct choice *choice = &choices[choice_count];
-    bool deterministic = choice_count >= prefix || choice->enabled == enabled;
-    if (choice_count == CHOICES_MAX || !deterministic) {
+    struct choice *choice = &execution.choices[execution.choice_count];
+    bool prescribed = execution.choice_count < execution.prefix;
+    bool deterministic = !prescribed || choice->enabled == enabled;
+    if (execution.choice_count == CHOICES_MAX || !deterministic) {
         explore_fail(deterministic ? "too many choices" : "execution is not deterministic",
                      __FILE__, __LINE__);
-        leave_execution();
+        execution_leave();
     }
-    if (choice_count++ >= prefix) {
+    execution.choice_count++;
+    if (!prescribed) {
         bool continues = current != NO_CPU && (enabled >> current & 1);
         choice->chosen = (uint8_t)(continues ? current : lowest(enabled));
     }
@@ -185,10 +165,10 @@ static unsigned choose_exhaustively(unsigned enabled, unsigned current)
 static unsigned choose_randomly(unsigned enabled, unsigned current)
 {
     for (unsigned i = 0; i < sizeof changes / sizeof changes[0]; i++)
-        if (current != NO_CPU && changes[i] == points)
+        if (current != NO_CPU && changes[i] == execution.points)
             cpus[current].priority = i; /* below all initial priorities */
     unsigned best = lowest(enabled);
-    for (unsigned i = 0; i < program->cpus; i++)
+    for (unsigned i = 0; i < execution.program->cpus; i++)
         if ((enabled >> i & 1) && cpus[i].priority > cpus[best].priority)
             best = i;
     return best;
@@ -196,105 +176,143 @@ static unsigned choose_randomly(unsigned enabled, unsigned current)
 
 static unsigned choose_as_replayed(unsigned enabled, unsigned current)
 {
+    const struct turn *turns = execution.turns;
     if (current != NO_CPU && (enabled >> current & 1) && replayed > 0 &&
         cpus[current].operations < turns[replayed - 1].operations)
         return current;
-    if (replayed < turn_count && (enabled >> turns[replayed].cpu & 1))
+    if (replayed < execution.turn_count && (enabled >> turns[replayed].cpu & 1))
         return turns[replayed++].cpu;
     return current != NO_CPU && (enabled >> current & 1) ? current : lowest(enabled);
 }
 
 static unsigned choose(unsigned enabled, unsigned current)
 {
-    if (mode == REPLAY)
+    if (execution.mode == MODE_REPLAY)
         return choose_as_replayed(enabled, current);
-    if (mode == RANDOM)
+    if (execution.mode == MODE_RANDOM)
         return choose_randomly(enabled, current);
     if ((enabled & (enabled - 1)) == 0)
         return lowest(enabled);
     return choose_exhaustively(enabled, current);
 }
 
-/* ---- switching ---- */
+/* ---- turns ---- */
 
-static void note_turn(unsigned cpu)
+static void open_turn(unsigned cpu)
 {
-    if (mode != REPLAY && turn_count < SWITCHES_MAX)
-        turns[turn_count++] = (struct turn){.cpu = cpu};
+    if (execution.mode != MODE_REPLAY && execution.turn_count < TURNS_MAX)
+        execution.turns[execution.turn_count++] = (struct turn){.cpu = cpu};
     cpus[cpu].operations = 0;
 }
 
-static void close_turn(unsigned cpu)
+static void close_turn(unsigned cpu, bool holds)
 {
-    if (mode != REPLAY && turn_count > 0)
-        turns[turn_count - 1].operations = cpus[cpu].operations;
+    if (execution.mode == MODE_REPLAY || execution.turn_count == 0)
+        return;
+    execution.turns[execution.turn_count - 1].operations = cpus[cpu].operations;
+    execution.turns[execution.turn_count - 1].holds = holds;
 }
 
 static void switch_to(unsigned next)
 {
-    struct cpu *from = &cpus[running];
+    struct cpu *from = &cpus[execution.running];
     struct cpu *to = &cpus[next];
-    close_turn(running);
+    close_turn(execution.running, false);
     from->state = linux_cpu;
     linux_cpu = to->state;
-    running = next;
-    note_turn(next);
+    execution.running = next;
+    open_turn(next);
     swapcontext(&from->context, &to->context);
 }
 
-/* The running CPU may have changed something, so waiting CPUs may check again. */
-static void wake_others(void)
+static bool replays_a_hold(void)
 {
-    for (unsigned i = 0; i < program->cpus; i++)
-        if (i != running)
+    if (replayed == 0)
+        return false;
+    const struct turn *turn = &execution.turns[replayed - 1];
+    if (!turn->holds || turn->operations != cpus[execution.running].operations)
+        return false;
+    replayed++; /* the next turn is this CPU's too */
+    cpus[execution.running].operations = 0;
+    return true;
+}
+
+bool execution_chooses_to_hold(void)
+{
+    if (execution.mode == MODE_REPLAY)
+        return replays_a_hold();
+    bool holds = execution.mode == MODE_RANDOM ? random_below(&random_source, HOLD_ONE_IN) == 0
+                                               : choose_exhaustively(3, 0) == 1;
+    if (holds) {
+        close_turn(execution.running, true);
+        open_turn(execution.running);
+    }
+    return holds;
+}
+
+/* ---- points ---- */
+
+void execution_wake_others(void)
+{
+    for (unsigned i = 0; i < execution.program->cpus; i++)
+        if (i != execution.running)
             cpus[i].waiting = false;
 }
 
-void schedule_point(const volatile void *word, bool writes)
+bool execution_point(const volatile void *word, bool writes)
 {
-    if (running == NO_CPU)
-        return;
-    points++;
-    bool shared = is_shared(word);
-    if (shared || mode != EXHAUSTIVE) {
-        unsigned next = choose(enabled_mask(), running);
-        if (next != running)
+    execution.points++;
+    bool shared = note_access(word, writes);
+    if (shared || execution.mode != MODE_EXHAUSTIVE) {
+        unsigned next = choose(enabled_mask(), execution.running);
+        if (next != execution.running)
             switch_to(next);
     }
-    cpus[running].operations++;
-    if (writes)
-        wake_others();
+    cpus[execution.running].operations++;
+    return shared;
 }
 
 static void pause(void)
 {
-    if (running == NO_CPU)
+    if (execution.running == NO_CPU)
         return;
+    store_buffer_drain();
     if (++pauses > PAUSES_MAX) {
         explore_fail("all CPUs wait and nothing changes", __FILE__, __LINE__);
-        leave_execution();
+        execution_leave();
     }
-    cpus[running].waiting = true;
-    if (mode == RANDOM && cpus[running].priority >= sizeof changes / sizeof changes[0])
-        cpus[running].priority -= 1 + (unsigned)random_below(&random_source, 2);
-    unsigned next = choose(enabled_mask(), running);
+    struct cpu *cpu = &cpus[execution.running];
+    cpu->waiting = true;
+    if (execution.mode == MODE_RANDOM && cpu->priority >= sizeof changes / sizeof changes[0])
+        cpu->priority -= 1 + (unsigned)random_below(&random_source, 2);
+    unsigned next = choose(enabled_mask(), execution.running);
     cpus[next].waiting = false;
-    if (next != running)
+    if (next != execution.running)
         switch_to(next);
+}
+
+/* Other CPUs may run before the last stores are seen. */
+static void finish(void)
+{
+    if (!store_buffer_is_empty()) {
+        unsigned next = choose(enabled_mask(), execution.running);
+        if (next != execution.running)
+            switch_to(next);
+    }
+    store_buffer_drain();
+    cpus[execution.running].finished = true;
+    execution_wake_others();
 }
 
 static void cpu_main(void)
 {
-    program->cpu[running]();
-    cpus[running].finished = true;
-    wake_others();
+    execution.program->cpu[execution.running]();
+    finish();
     unsigned enabled = enabled_mask();
-    if (enabled != 0) {
-        unsigned next = choose(enabled, running);
-        switch_to(next);
-    }
-    close_turn(running);
-    leave_execution();
+    if (enabled != 0)
+        switch_to(choose(enabled, execution.running));
+    close_turn(execution.running, false);
+    execution_leave();
 }
 
 /* ---- one execution ---- */
@@ -329,23 +347,26 @@ static void run_cpus(void)
     volatile bool begun = false;
     getcontext(&scheduler_context);
     if (begun)
-        return; /* leave_execution() continues here */
+        return; /* execution_leave() continues here */
     begun = true;
-    running = 0; /* valid for choose(), which may choose another CPU */
+    races_begin();
+    store_buffers_begin();
+    execution.running = 0; /* valid for choose(), which may choose another CPU */
     unsigned first = choose(enabled_mask(), NO_CPU);
-    running = first;
+    execution.running = first;
     linux_cpu = cpus[first].state;
-    note_turn(first);
+    open_turn(first);
     setcontext(&cpus[first].context);
 }
 
 static void judge_stop(void)
 {
-    if (program->stop == NULL && stopped)
+    const char *expected = execution.program->stop;
+    if (expected == NULL && stopped)
         explore_fail(stop_report, "unexpected stop", 0);
-    else if (program->stop != NULL && !stopped)
+    else if (expected != NULL && !stopped)
         explore_fail("an expected stop is missing", __FILE__, __LINE__);
-    else if (program->stop != NULL && strstr(stop_report, program->stop) == NULL)
+    else if (expected != NULL && strstr(stop_report, expected) == NULL)
         explore_fail(stop_report, "a stop with another report", 0);
 }
 
@@ -353,164 +374,46 @@ static void check(void)
 {
     checking = true;
     if (setjmp(check_left) == 0)
-        program->check();
+        execution.program->check();
     checking = false;
 }
 
-static void execute(void)
+static void run_program(void)
 {
-    choice_count = 0;
-    points = pauses = 0;
-    if (mode != REPLAY)
-        turn_count = 0;
-    replayed = 0;
-    failed = stopped = false;
-    for (unsigned i = 0; i < EXPLORE_CPUS_MAX; i++)
-        prepare_cpu(i);
     memset(linux_blocks, 0, sizeof linux_blocks);
     outside = linux_cpu = (struct linux_cpu){.block = &linux_blocks[0].cpu};
-    program->setup();
+    execution.program->setup();
     outside = linux_cpu;
     run_cpus();
     linux_cpu = outside;
-    if (!failed)
-        judge_stop();
-    if (!failed && !stopped && program->check != NULL)
-        check();
 }
 
-static void print_failure(void)
+void execution_set_seed(unsigned long seed, unsigned long expected_points)
 {
-    printf("# %s: %s\n# replay with: %s", program->name, failure, program->name);
-    if (turn_count > TURNS_PRINTED) {
-        printf(" %zu turns, too many to print\n", turn_count);
-        return;
-    }
-    for (size_t i = 0; i < turn_count; i++)
-        if (i + 1 < turn_count)
-            printf("%s%u:%lu", i == 0 ? " \"" : " ", turns[i].cpu, turns[i].operations);
-        else
-            printf("%s%u:-\"", i == 0 ? " \"" : " ", turns[i].cpu);
-    printf("\n");
+    random_source = random_seeded(seed);
+    for (unsigned i = 0; i < sizeof changes / sizeof changes[0]; i++)
+        changes[i] = 1 + random_below(&random_source, expected_points);
 }
 
-static void begin(const struct explore_program *chosen, enum mode chosen_mode)
+void execution_run(const struct explore_program *program, enum execution_mode mode)
 {
-    program = chosen;
-    mode = chosen_mode;
+    execution.program = program;
+    execution.mode = mode;
+    execution.choice_count = 0;
+    execution.points = pauses = 0;
+    if (mode != MODE_REPLAY)
+        execution.turn_count = 0;
+    replayed = 0;
+    execution.failed = execution.pruned = stopped = false;
     host_on_panic(on_panic);
     host_on_pause(pause);
-}
-
-static struct explore_result conclude(struct explore_result result)
-{
-    result.failed = failed;
-    if (failed)
-        print_failure();
+    for (unsigned i = 0; i < EXPLORE_CPUS_MAX; i++)
+        prepare_cpu(i);
+    run_program();
+    if (!execution.pruned && !execution.failed)
+        judge_stop();
+    if (!execution.pruned && !execution.failed && !stopped && program->check != NULL)
+        check();
     host_on_panic(NULL);
     host_on_pause(NULL);
-    return result;
-}
-
-/* ---- exhaustively ---- */
-
-static bool is_preemption(const struct choice *choice, unsigned chosen)
-{
-    return choice->current != NO_CPU && (choice->enabled >> choice->current & 1) &&
-           chosen != choice->current;
-}
-
-/* The next alternative of a choice. The order: the CPU that was running, then the others by number.
- */
-static unsigned next_alternative(const struct choice *choice)
-{
-    bool had_current = choice->current != NO_CPU && (choice->enabled >> choice->current & 1);
-    unsigned from = had_current && choice->chosen == choice->current ? 0 : choice->chosen + 1u;
-    for (unsigned cpu = from; cpu < EXPLORE_CPUS_MAX; cpu++)
-        if ((choice->enabled >> cpu & 1) && !(had_current && cpu == choice->current))
-            return cpu;
-    return NO_CPU;
-}
-
-/* Prescribes the next execution in depth-first order; false: there is none. */
-static bool backtrack(unsigned bound)
-{
-    unsigned preemptions = 0;
-    for (size_t i = 0; i < choice_count; i++)
-        preemptions += is_preemption(&choices[i], choices[i].chosen);
-    while (choice_count > 0) {
-        struct choice *last = &choices[choice_count - 1];
-        preemptions -= is_preemption(last, last->chosen);
-        unsigned next = next_alternative(last);
-        if (next != NO_CPU && preemptions + is_preemption(last, next) <= bound) {
-            last->chosen = (uint8_t)next;
-            prefix = choice_count;
-            return true;
-        }
-        choice_count--;
-    }
-    return false;
-}
-
-struct explore_result explore_exhaustively(const struct explore_program *chosen, unsigned bound,
-                                           unsigned long executions_max)
-{
-    struct explore_result result = {0};
-    begin(chosen, EXHAUSTIVE);
-    forget_words();
-    prefix = 0;
-    do {
-        words_grew = false;
-        execute();
-        result.executions++;
-        result.points = points > result.points ? points : result.points;
-        result.cut = result.executions >= executions_max;
-        if (words_grew)
-            prefix = choice_count = 0; /* there are more choices now: start again */
-    } while (!failed && !result.cut && (words_grew || backtrack(bound)));
-    return conclude(result);
-}
-
-/* ---- randomly ---- */
-
-struct explore_result explore_randomly(const struct explore_program *chosen,
-                                       unsigned long executions)
-{
-    struct explore_result result = {0};
-    begin(chosen, RANDOM);
-    forget_words();
-    expected_points = 100;
-    while (result.executions < executions) {
-        random_source = random_seeded(result.executions);
-        for (unsigned i = 0; i < sizeof changes / sizeof changes[0]; i++)
-            changes[i] = 1 + random_below(&random_source, expected_points);
-        execute();
-        result.executions++;
-        expected_points = points > 0 ? points : 1;
-        result.points = points > result.points ? points : result.points;
-        if (failed)
-            break;
-    }
-    return conclude(result);
-}
-
-/* ---- replay ---- */
-
-struct explore_result explore_replay(const struct explore_program *chosen, const char *schedule)
-{
-    struct explore_result result = {.executions = 1};
-    begin(chosen, REPLAY);
-    forget_words();
-    turn_count = 0;
-    while (*schedule != 0 && turn_count < SWITCHES_MAX) {
-        char *end;
-        struct turn *turn = &turns[turn_count++];
-        turn->cpu = (unsigned)strtoul(schedule, &end, 10);
-        turn->operations = *end == ':' && end[1] == '-' ? ~0ul : strtoul(end + 1, &end, 10);
-        schedule = strchr(end, ' ');
-        schedule = schedule != NULL ? schedule + 1 : "";
-    }
-    execute();
-    result.points = points;
-    return conclude(result);
 }

@@ -1,29 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Explores the interleavings of a small program: a deterministic scheduler below lib/atomic.h.
+ * Explores the executions of a small program on two or three CPUs: a deterministic scheduler below
+ * all accesses to memory.
  *
- * In this build each atomic operation first calls schedule_point(). CPUs share data only through
- * atomic operations, and through locks, which are made of them. The CPUs are coroutines of one
- * thread, so nothing else runs between two points. The CPU that continues at each point determines
- * the execution.
+ * The CPUs are coroutines of one thread. The compiler calls a function at each access to memory
+ * (accesses.c). At each atomic access, and so at each step of a lock, the scheduler chooses the CPU
+ * that continues. Its choices determine the execution.
  *
  * There are three modes:
  *
  *   exhaustive   Depth first over all choices, with at most `bound` preemptions. At a preemption
  *                a CPU that could continue must wait. Most bugs need at most two (CHESS:
- *                Musuvathi et al., OSDI 2008). Points at words that only one CPU accesses are no
- *                choices: a switch there changes nothing. The set of shared words is learnt during
- *                the search, which starts again when it grows.
+ *                Musuvathi et al., OSDI 2008).
  *   random       Seeded priorities with a few random changes (PCT: Burckhardt et al., ASPLOS
  *                2010), for programs that are too long for the exhaustive mode.
  *   replay       A printed schedule: "0:17 1:5 0:-" means 17 atomic operations of CPU 0, then 5
- *                of CPU 1, then CPU 0 until its end.
+ *                of CPU 1, then CPU 0 until its end. "0:17h" means that the last of the 17 is a
+ *                store that is held; the next turn is CPU 0's too.
+ *
+ * The number of executions is kept small where a switch changes nothing. A word that only one CPU
+ * accesses, or that none writes, is no choice. The set of the other words is learnt during the
+ * search, which starts again when it grows. A plain access is no choice either: either
+ * synchronisation orders it with the accesses of other CPUs, or it is a race, and that is a failure
+ * (races.c). So plain accesses do not add executions.
+ *
+ * Memory is that of x86-64: a store may be held back while the CPU's later loads are done
+ * (store_buffer.c). It costs as much as a preemption.
  *
  * A CPU that waits (quarry_port_pause()) lets the others continue. This is not a preemption. It is
  * a failure if all CPUs wait and nothing changes, if a stop is unexpected, if an expected stop is
- * missing, or if a check fails.
- *
- * All explored executions are sequentially consistent; see docs/testing.md.
+ * missing, if accesses race, or if a check fails.
  */
 #ifndef TESTS_EXPLORE_SCHEDULER_H
 #define TESTS_EXPLORE_SCHEDULER_H

@@ -42,7 +42,7 @@ tidy() {
     printf '%s\n' mm/debug/*.c mm/pages/span_hardened.c mm/objects/quarantine.c mm/inspect/leaks.c |
         xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- -DQUARRY_HARDEN=2 '"$host_flags"' 2>/dev/null' tidy &&
     printf '%s\n' tests/explore/*.c |
-        xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- -DQUARRY_EXPLORE=1 '"$host_flags"' 2>/dev/null' tidy; }
+        xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- '"$host_flags"' 2>/dev/null' tidy; }
 }
 
 part "format (clang-format)" clang-format --dry-run -Werror "$@"
