@@ -22,7 +22,7 @@ $(AFL)/%: $(FUZZ_SOURCES)
 	$(SAY) AFL '$@'
 	$(Q)AFL_QUIET=1 afl-clang-fast $(filter-out -MMD -MP,$(HOST_FLAGS)) -O1 -DFUZZ_TARGET='"$*"' -fsanitize=fuzzer -o $@ $^
 
-.PHONY: fuzz afl random mutate model
+.PHONY: fuzz afl random mutate mutate-ordering model
 
 fuzz: $(addprefix $(FUZZ)/,$(CHOSEN_TARGETS)) ##bugs libFuzzer on T=object|frame|map (or each) for SECONDS=10
 	@for target in $(CHOSEN_TARGETS); do \
@@ -45,6 +45,9 @@ random: $(HOST)/run-tests ##bugs SEEDS=2000 random programs from SEED=1 on, comp
 
 mutate: ##test MUTANTS=1000 small changes to mm/: does a test fail for each? (half an hour and more)
 	@$(PYTHON) tests/mutation/mutate.py --flags "$(HOST_FLAGS)" --count $(MUTANTS) --only "$(T)"
+
+mutate-ordering: ##test early publications, weaker memory orders, missing locks: does the exploration fail for each?
+	@$(PYTHON) tests/mutation/ordering.py --only "$(T)"
 
 model: ##bugs every state of the protocols for reservations and for draining, by spin
 	@sh tests/model/check.sh build/model

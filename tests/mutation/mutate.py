@@ -49,7 +49,8 @@ HOST = CORE + sources("arch/linux/*.c", "tests/framework/test.c", "tests/framewo
                       "tests/fuzz/*.c",
                       without=("tests/fuzz/fuzz_main.c",))
 EXPLORE = CORE + sources("arch/linux/*.c", "tests/explore/*.c")
-EXPLORE_FLAGS = ["-DQUARRY_EXPLORE=1", "-DQUARRY_FRAME_CACHE_FRAMES=0",
+EXPLORED = CORE + sources("tests/explore/*_programs.c", "tests/explore/explore_heap.c")
+EXPLORE_FLAGS = ["-fno-pie", "-DQUARRY_FRAME_CACHE_FRAMES=0",
                  "-UQUARRY_DRAIN_WAIT_ROUNDS", "-DQUARRY_DRAIN_WAIT_ROUNDS=3"]
 RUN = (["first"], 15)
 WALL_SECONDS = 300  # for a mutant that waits without using CPU time
@@ -183,10 +184,20 @@ def all_mutants(only):
 
 # ---- building ----
 
-def compile_one(flags, source, output):
+def is_hooked(flavour, source):
+    """Whether the source calls tests/explore/accesses.c at each access to memory; see mk/host.mk."""
+    return flavour.name.startswith("explore") and source in EXPLORED
+
+
+def compile_one(flags, source, output, hooked=False):
     command = ["gcc", *flags, "-w", "-c", source, "-o", str(output)]
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          check=False).returncode == 0
+    if hooked:
+        command.append("-fsanitize=thread")
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    if hooked and done.returncode == 0:
+        subprocess.run(["objcopy", "--redefine-sym", "memcpy=explore_memcpy", "--redefine-sym",
+                        "memset=explore_memset", str(output)], check=True)
+    return done.returncode == 0
 
 
 def object_of(flavour, source):
@@ -202,7 +213,8 @@ def build_originals(common, flavours, jobs):
 
     def build(item):
         flavour, source = item
-        done = compile_one(common + flavour.flags + ["-MMD"], source, object_of(flavour, source))
+        done = compile_one(common + flavour.flags + ["-MMD"], source, object_of(flavour, source),
+                           is_hooked(flavour, source))
         if not done:
             sys.exit(f"{source} does not build as {flavour.name}")
 
@@ -220,7 +232,8 @@ def build_originals(common, flavours, jobs):
 def link(flavour, replaced, output):
     objects = [str(replaced.get(source, object_of(flavour, source))) for source in flavour.sources]
     sanitizers = [flag for flag in flavour.flags if flag.startswith("-fsanitize=")]
-    subprocess.run(["gcc", "-pthread", *sanitizers, "-o", str(output), *objects], check=True,
+    pie = ["-no-pie"] if flavour.name.startswith("explore") else []
+    subprocess.run(["gcc", "-pthread", *sanitizers, *pie, "-o", str(output), *objects], check=True,
                    stderr=subprocess.DEVNULL)
 
 
@@ -237,7 +250,8 @@ def build_mutant(common, flavour, mutant, tree, includers):
         inputs = ["-I" + str(tree)] + common + flavour.flags
         path = str(tree / source) if source == mutant.path else source
         # The same file name in both builds, so that equal code gives equal objects.
-        if not compile_one(inputs + [f"-ffile-prefix-map={tree}/="], path, output):
+        if not compile_one(inputs + [f"-ffile-prefix-map={tree}/="], path, output,
+                           is_hooked(flavour, source)):
             raise NoBuild
         replaced[source] = output
     return replaced
