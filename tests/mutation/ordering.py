@@ -40,6 +40,8 @@ def unlocked(path, function):
     found = re.search(r"^[\w *]*\b" + function + r"\([^;{]*\)\n\{\n.*?^\}\n", text, re.M | re.S)
     if found is None:
         sys.exit(f"{path} has no function {function}")
+    if not ACQUIRE.search(found.group()):
+        sys.exit(f"{path}: {function}() acquires no lock")
     body = RELEASE.sub("quarry_port_irq_restore(irq)", ACQUIRE.sub("quarry_port_irq_save()", found.group()))
     return Mutant(path, found.group(), body, f"{function}() changes shared memory without the lock")
 
@@ -62,7 +64,7 @@ MUTANTS = [
     unlocked("mm/pages/metadata_pool.c", "metadata_pool_free"),
     unlocked("mm/pages/page_heap.c", "locked"),
     unlocked("mm/pages/page_heap.c", "page_heap_free"),
-    unlocked("mm/pages/page_heap_release.c", "page_heap_release_idle"),
+    unlocked("mm/pages/page_heap_release.c", "release_one"),
     unlocked("mm/objects/central_list.c", "central_list_alloc"),
     unlocked("mm/objects/central_list.c", "central_list_free"),
     unlocked("mm/objects/transfer_cache.c", "alloc_cached"),
