@@ -132,8 +132,7 @@ static inline void frames_split(size_t first)
 /* One frame for a table of Quarry's own, by its address; NULL when there is none. */
 static inline void *frames_alloc_page(void)
 {
-    size_t frame =
-        frame_allocator_alloc(&frame_node_here()->allocator, quarry_port_cpu_number(), 0);
+    size_t frame = frames_alloc(frame_node_here(), 0);
     return frame != NO_FRAME ? frame_address(frame) : NULL;
 }
 

@@ -7,8 +7,9 @@
  *
  *     live = allocated slots - objects in CPU caches - objects in transfer caches
  *
- * While other CPUs work, each figure is right for some moment, but not all for the same. At rest
- * all sums agree to the byte, and quarry_verify() checks that.
+ * While other CPUs work, the figures are estimates. The parts are read one after the other, and the
+ * magazines of another CPU without a lock: the number of cached objects is wrong if that CPU goes
+ * offline meanwhile. At rest all sums agree to the byte, and quarry_verify() checks that.
  */
 #include <quarry/frame.h>
 #include <quarry/quarry.h>

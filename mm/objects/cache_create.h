@@ -6,7 +6,8 @@
  * allocated and freed as fast as plain ones. CPUs that do not use it pay for one word in their
  * block. Ids are not destroyed.
  *
- * Locking: a lock of its own, above all locks of objects.
+ * Locking: a lock of its own, above all locks of objects. It is held for the allocation of one
+ * frame.
  */
 #ifndef MM_OBJECTS_CACHE_CREATE_H
 #define MM_OBJECTS_CACHE_CREATE_H

@@ -127,6 +127,16 @@ void test_heap_fresh(void)
     EXPECT(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
 }
 
+struct quarry_memory_region test_largest_region(const struct quarry_setup *setup)
+{
+    struct quarry_memory_region largest = {0};
+    for (size_t i = 0; i < setup->region_count; i++)
+        if (setup->regions[i].kind == QUARRY_MEMORY_USABLE &&
+            setup->regions[i].bytes > largest.bytes)
+            largest = setup->regions[i];
+    return largest;
+}
+
 bool test_skip_large_machine(void)
 {
     const size_t most_frames = ((size_t)4 << 30) / QUARRY_FRAME_BYTES;

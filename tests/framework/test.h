@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <quarry/port.h>
+
 struct test {
     const char *name;
     void (*run)(void);
@@ -76,6 +78,9 @@ void test_stop_at_first_failure(void);
 
 /* Starts a fresh heap: all memory free, this CPU online, all other CPUs offline. */
 void test_heap_fresh(void);
+
+/* The longest usable region of the setup's memory map; empty if there is none. */
+struct quarry_memory_region test_largest_region(const struct quarry_setup *setup);
 
 /* Whether the fresh heap has too much memory to fill. If so, the test is marked as skipped and
  * returns afterwards. */

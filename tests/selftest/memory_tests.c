@@ -352,10 +352,7 @@ TEST(setup_accepts_unusual_values)
         return;
     struct quarry_setup setup;
     platform_setup(&setup);
-    struct quarry_memory_region region = {0};
-    for (size_t i = 0; i < setup.region_count; i++)
-        if (setup.regions[i].kind == QUARRY_MEMORY_USABLE && setup.regions[i].bytes > region.bytes)
-            region = setup.regions[i];
+    struct quarry_memory_region region = test_largest_region(&setup);
     if (region.bytes < 27 * MIB) {
         test_skip("no region of 27 MiB");
         return;

@@ -34,10 +34,7 @@ TEST(init_tables_cover_every_frame_that_is_counted)
     enum { EXTRA_FRAMES = 700 };
     struct quarry_setup setup;
     platform_setup(&setup);
-    struct quarry_memory_region region = {0};
-    for (size_t i = 0; i < setup.region_count; i++)
-        if (setup.regions[i].kind == QUARRY_MEMORY_USABLE && setup.regions[i].bytes > region.bytes)
-            region = setup.regions[i];
+    struct quarry_memory_region region = test_largest_region(&setup);
     uint64_t tree_bytes = TREE_FRAMES * FRAME_BYTES;
     uint64_t end =
         (region.base + region.bytes - EXTRA_FRAMES * FRAME_BYTES) / tree_bytes * tree_bytes;
