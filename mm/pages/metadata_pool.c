@@ -51,7 +51,7 @@ static struct pool_page *page_add(struct metadata_pool *pool, void *memory)
         item->next = page->first_free;
         page->first_free = item;
     }
-    list_push_front(&pool->partial, &page->link);
+    list_push_back(&pool->partial, &page->link);
     pool->pages++;
     return page;
 }
@@ -110,17 +110,22 @@ void metadata_pool_free(struct metadata_pool *pool, void *item_memory)
     spinlock_release(&pool->lock, irq);
 }
 
+/* NULL: there is none. The lock is held. */
+static struct pool_page *empty_page(const struct metadata_pool *pool)
+{
+    if (list_is_empty(&pool->partial))
+        return NULL;
+    struct pool_page *last = container_of(pool->partial.previous, struct pool_page, link);
+    return last->items == 0 ? last : NULL;
+}
+
 size_t metadata_pool_drain(struct metadata_pool *pool)
 {
     irq_state irq = spinlock_acquire(&pool->lock);
     size_t before = pool->pages;
-    struct list *node = pool->partial.next;
-    while (node != &pool->partial) {
-        struct pool_page *page = container_of(node, struct pool_page, link);
-        node = node->next;
-        if (page->items == 0)
-            page_drop(pool, page);
-    }
+    struct pool_page *page;
+    while ((page = empty_page(pool)) != NULL)
+        page_drop(pool, page);
     size_t freed = before - pool->pages;
     spinlock_release(&pool->lock, irq);
     return freed;
@@ -131,6 +136,7 @@ void metadata_pool_verify(struct metadata_pool *pool)
     irq_state irq = spinlock_acquire(&pool->lock);
     size_t per_page = (FRAME_BYTES - HEADER_BYTES) / pool->item_bytes;
     size_t free_items = 0;
+    bool empty_before = false;
     list_for_each (node, &pool->partial) {
         const struct pool_page *page = container_of(node, struct pool_page, link);
         size_t count = 0;
@@ -139,6 +145,10 @@ void metadata_pool_verify(struct metadata_pool *pool)
         CHECK(count > 0 && count + page->items == per_page,
               "quarry: metadata page %p has %zu items allocated and %zu free of %zu",
               (const void *)page, page->items, count, per_page);
+        CHECK(!empty_before || page->items == 0,
+              "quarry: metadata page %p is in use and stands behind an empty one",
+              (const void *)page);
+        empty_before = page->items == 0;
         free_items += count;
     }
     CHECK(pool->items + free_items == pool->pages * per_page,

@@ -15,7 +15,11 @@
 #include "lib/list.h"
 #include "lib/spinlock.h"
 
-/* `lock` guards all fields and the pages' headers. */
+/*
+ * `lock` guards all fields and the pages' headers. Empty pages stand at the end of `partial`: there
+ * is one, and one more for each CPU that feeds the pool at the same time. So a drain holds the lock
+ * for a time that does not grow with the pool.
+ */
 struct metadata_pool {
     struct spinlock lock;
     size_t item_bytes;   /* a multiple of 64 */

@@ -43,6 +43,30 @@ TEST(metadata_pool_items_are_distinct_and_all_pages_are_freed)
     EXPECT(pool.item_bytes == 128);
 }
 
+/* A drain takes the empty pages from the end of the list, and finds all of them. */
+TEST(metadata_pool_empty_pages_stand_behind_the_others)
+{
+    test_heap_fresh();
+    enum { PER_PAGE = (FRAME_BYTES - 64) / 192, PAGES = 3 };
+    struct metadata_pool pool;
+    metadata_pool_init(&pool, 192);
+    void *items[PAGES * PER_PAGE];
+    for (unsigned i = 0; i < PAGES * PER_PAGE; i++)
+        items[i] = metadata_pool_alloc(&pool);
+    EXPECT(pool.pages == PAGES);
+    metadata_pool_free(&pool, items[0]);
+    metadata_pool_feed(&pool, frames_alloc_page());
+    metadata_pool_feed(&pool, frames_alloc_page());
+    metadata_pool_free(&pool, items[PER_PAGE]);
+    metadata_pool_verify(&pool);
+    EXPECT(pool.pages == PAGES + 2 && metadata_pool_drain(&pool) == 2);
+    for (unsigned i = 1; i < PAGES * PER_PAGE; i++)
+        if (i != PER_PAGE)
+            metadata_pool_free(&pool, items[i]);
+    metadata_pool_verify(&pool);
+    EXPECT(metadata_pool_drain(&pool) == 1 && pool.pages == 0);
+}
+
 /* ---- the page heap ---- */
 
 TEST(page_heap_fills_the_fullest_arena_first)
