@@ -302,13 +302,14 @@ static struct test_result run_forever(void)
 static _Noreturn void run_everything(void)
 {
     struct test_result result = {0};
+    bool no_tests = text_equals(options.tests, "none");
     console_status(SCREEN_TITLE, " running tests and stress loops ...");
     if (options.live)
         show_live();
     stress_set_seconds(options.stress_seconds);
     if (options.forever)
         result = run_forever();
-    else if (!text_equals(options.tests, "none"))
+    else if (!no_tests)
         result = test_run_all(options.tests);
     test_heap_fresh();
     if (options.bench)
@@ -326,9 +327,9 @@ static _Noreturn void run_everything(void)
         smp_cpu_count(), mebibytes(stats.frames_total * 4096), stats.frames_free,
         stats.frames_total, clock_microseconds() / 1000000, clock_microseconds() / 100000 % 10);
     quarry_verify();
-    if (result.passed + result.failed + result.skipped == 0 && !text_equals(options.tests, "none"))
+    if (result.passed + result.failed + result.skipped == 0 && !no_tests)
         console_print("not ok: no test's name contains \"%s\"\n", options.tests);
-    bool passed = result.failed == 0 && (result.passed > 0 || text_equals(options.tests, "none"));
+    bool passed = result.failed == 0 && (result.passed > 0 || no_tests);
     console_print("%s: %u passed, %u failed, %u skipped\n", passed ? "PASSED" : "FAILED",
                   result.passed, result.failed, result.skipped);
     finish(passed);

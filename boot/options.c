@@ -70,16 +70,9 @@ static size_t word_length(const char *text)
     return length;
 }
 
-static size_t length_of(const char *text)
-{
-    size_t length = 0;
-    while (text[length] != 0)
-        length++;
-    return length;
-}
-
-/* Splits "name=value" at the first '='. `*value` is NULL without one. */
-static size_t name_length(const char *word, size_t length, const char **value)
+/* Splits "name=value" at the first '='; returns the length of the name. `*value` is NULL without
+ * one. */
+static size_t split(const char *word, size_t length, const char **value)
 {
     for (size_t i = 0; i < length; i++) {
         if (word[i] != '=')
@@ -91,24 +84,23 @@ static size_t name_length(const char *word, size_t length, const char **value)
     return length;
 }
 
-static bool equals(const char *text, size_t length, const char *name)
+static bool equals(const char *text, size_t length, const char *name, size_t name_length)
 {
+    if (length != name_length)
+        return false;
     for (size_t i = 0; i < length; i++)
-        if (name[i] != text[i]) /* the final 0 differs, too */
+        if (text[i] != name[i])
             return false;
-    return name[length] == 0;
+    return true;
 }
 
 static bool is_in_list(const char *text, size_t length, const char *names)
 {
     while (*names != 0) {
-        size_t name = word_length(names);
-        bool same = name == length;
-        for (size_t i = 0; same && i < length; i++)
-            same = names[i] == text[i];
-        if (same)
+        size_t name_length = word_length(names);
+        if (equals(text, length, names, name_length))
             return true;
-        names += name;
+        names += name_length;
         names += *names != 0;
     }
     return false;
@@ -120,7 +112,7 @@ static bool is_in_list(const char *text, size_t length, const char *names)
 static unsigned distance(const char *text, size_t length, const char *name)
 {
     unsigned row[WORD_BYTES_MAX + 1];
-    size_t columns = length_of(name);
+    size_t columns = text_length(name);
     length = min_u64(length, WORD_BYTES_MAX);
     for (size_t i = 0; i <= columns; i++)
         row[i] = (unsigned)i;
@@ -156,11 +148,11 @@ static const char *equals_sign(const struct option *option)
     return option->value[0] != 0 ? "=" : "";
 }
 
-static void copy_word(char *to, const char *word, size_t length)
+/* `to` has room for the bytes and a final 0. */
+static void copy_text(char *to, const char *from, size_t length)
 {
-    length = min_u64(length, WORD_BYTES_MAX);
     for (size_t i = 0; i < length; i++)
-        to[i] = word[i];
+        to[i] = from[i];
     to[length] = 0;
 }
 
@@ -168,7 +160,7 @@ static void say_unknown(struct options *options, const char *word, size_t length
 {
     char shown[WORD_BYTES_MAX + 1];
     const struct option *similar = most_similar(word, name);
-    copy_word(shown, word, length);
+    copy_text(shown, word, min_u64(length, WORD_BYTES_MAX));
     if (similar != NULL)
         format_text(options->error, sizeof options->error,
                     "%s is not an option; did you mean %s%s%s?", shown, similar->name,
@@ -181,7 +173,7 @@ static void say_wrong(struct options *options, const struct option *option, cons
                       size_t length)
 {
     char shown[WORD_BYTES_MAX + 1];
-    copy_word(shown, word, length);
+    copy_text(shown, word, min_u64(length, WORD_BYTES_MAX));
     size_t start = format_text(options->error, sizeof options->error, "%s is wrong: ", shown);
     char *error = options->error + start;
     size_t capacity = sizeof options->error - start;
@@ -218,9 +210,7 @@ static bool set_text(char *field, const struct option *option, const char *value
     bool fits = length > 0 && length < option->most;
     if (!fits || (option->kind == NAME && !is_in_list(value, length, option->names)))
         return false;
-    for (size_t i = 0; i < length; i++)
-        field[i] = value[i];
-    field[length] = 0;
+    copy_text(field, value, length);
     return true;
 }
 
@@ -248,9 +238,9 @@ static void parse_word(struct options *options, const char *word, size_t length)
 {
     const char *value;
     bool first_error = options->error[0] == 0;
-    size_t name = name_length(word, length, &value);
+    size_t name = split(word, length, &value);
     for (size_t i = 0; i < OPTIONS; i++) {
-        if (!equals(word, name, all[i].name))
+        if (!equals(word, name, all[i].name, text_length(all[i].name)))
             continue;
         size_t value_length = value != NULL ? (size_t)(word + length - value) : 0;
         if (!set_option(options, &all[i], value, value_length) && first_error)

@@ -23,19 +23,11 @@ static const EFI_GUID variable_owner = {0x6b1f3c52,
 
 /* ---- options ---- */
 
-static size_t length_of(const char *text)
-{
-    size_t length = 0;
-    while (text[length] != 0)
-        length++;
-    return length;
-}
-
 /* Appends a blank and the text. Options that do not fit are an error: see main.c. */
 static void add_words(struct handoff *handoff, const char *words)
 {
-    size_t length = length_of(handoff->options);
-    if (length + 1 + length_of(words) >= HANDOFF_OPTIONS_BYTES)
+    size_t length = text_length(handoff->options);
+    if (length + 1 + text_length(words) >= HANDOFF_OPTIONS_BYTES)
         handoff->options_cut = true;
     format_text(handoff->options + length, HANDOFF_OPTIONS_BYTES - length, " %s", words);
 }
@@ -178,7 +170,7 @@ bool session_begin(EFI_SYSTEM_TABLE *table, EFI_HANDLE image, struct handoff *ha
     words[0] = 0;
     bool is_usb_stick = usb_open(table->BootServices, image) && add_config(handoff);
     add_load_options(table->BootServices, image, handoff);
-    size_t own = length_of(words);
+    size_t own = text_length(words);
     add_qemu_words(handoff);
     struct options options = options_parse(words);
     if (is_usb_stick && options.menu_seconds != OPTIONS_NO_MENU) {

@@ -13,6 +13,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Without the final 0. */
+static inline size_t text_length(const char *text)
+{
+    size_t length = 0;
+    while (text[length] != 0)
+        length++;
+    return length;
+}
+
 /* Whether two texts are equal. */
 static inline bool text_equals(const char *left, const char *right)
 {
