@@ -204,8 +204,8 @@ static void add_missing_cpu(void)
     struct cpu_list *cpus = &handoff->cpus;
     if (!text_equals(options.fault, "cpu"))
         return;
-    if (cpus->count < 2)
-        stop("fault=cpu needs a machine with 2 CPUs");
+    if (cpus_wanted() < 2)
+        stop("fault=cpu needs 2 CPUs");
     cpus->apic_ids[1] = 0xfe;
 }
 

@@ -52,6 +52,7 @@ FAULTS = [
      r"quarry: bad free: foreign pointer\n  address  0x00000123456789a0", EXIT_FAILED),
     ("a wrong option is refused", "tests=none stess=60",
      r"not ok: stess=60 is not an option; did you mean stress=SECONDS\?", EXIT_FAILED),
+    ("a missing CPU needs a second one", "tests=none fault=cpu cpus=1", r"fault=cpu needs 2 CPUs", EXIT_FAILED),
     ("a hang is killed", "tests=none fault=hang", r"cpus +2 online", None),
 ]
 # What `make run` refuses before QEMU starts: (CPUs, memory, options, text).
