@@ -74,6 +74,10 @@ void __tsan_read_range(void *at, size_t bytes);
 void __tsan_write_range(void *at, size_t bytes);
 void *explore_memcpy(void *to, const void *from, size_t bytes);
 void *explore_memset(void *at, int value, size_t bytes);
+/* clang calls these two; gcc calls memcpy() and memset(), which mk/host.mk renames. */
+void *__tsan_memcpy(void *to, const void *from, size_t bytes)
+    __attribute__((alias("explore_memcpy")));
+void *__tsan_memset(void *at, int value, size_t bytes) __attribute__((alias("explore_memset")));
 void __tsan_atomic_thread_fence(int order);
 
 void __tsan_init(void)
@@ -112,23 +116,27 @@ void *explore_memset(void *at, int value, size_t bytes)
     return memset(at, value, bytes);
 }
 
-#define PLAIN(bytes)                                                                               \
-    void __tsan_read##bytes(void *at);                                                             \
-    void __tsan_write##bytes(void *at);                                                            \
-    void __tsan_read##bytes(void *at)                                                              \
+#define PLAIN(name, bytes)                                                                         \
+    void name##read##bytes(void *at);                                                              \
+    void name##write##bytes(void *at);                                                             \
+    void name##read##bytes(void *at)                                                               \
     {                                                                                              \
         plain(at, bytes, false, INSTRUCTION);                                                      \
     }                                                                                              \
-    void __tsan_write##bytes(void *at)                                                             \
+    void name##write##bytes(void *at)                                                              \
     {                                                                                              \
         plain(at, bytes, true, INSTRUCTION);                                                       \
     }
 
-PLAIN(1)
-PLAIN(2)
-PLAIN(4)
-PLAIN(8)
-PLAIN(16)
+PLAIN(__tsan_, 1)
+PLAIN(__tsan_, 2)
+PLAIN(__tsan_, 4)
+PLAIN(__tsan_, 8)
+PLAIN(__tsan_, 16)
+PLAIN(__tsan_unaligned_, 2)
+PLAIN(__tsan_unaligned_, 4)
+PLAIN(__tsan_unaligned_, 8)
+PLAIN(__tsan_unaligned_, 16)
 
 /* ---- atomic accesses ---- */
 
@@ -156,6 +164,8 @@ void __tsan_atomic_thread_fence(int order)
     void __tsan_atomic##bits##_store(volatile type *at, type value, int order);                    \
     int __tsan_atomic##bits##_compare_exchange_strong(volatile type *at, type *expected,           \
                                                       type desired, int order, int other);         \
+    type __tsan_atomic##bits##_compare_exchange_val(volatile type *at, type expected,              \
+                                                    type desired, int order, int other);           \
     type __tsan_atomic##bits##_load(const volatile type *at, int order)                            \
     {                                                                                              \
         uint64_t own;                                                                              \
@@ -185,19 +195,31 @@ void __tsan_atomic_thread_fence(int order)
         *at = value;                                                                               \
         store_seen(at, releases(order));                                                           \
     }                                                                                              \
+    static bool compare_exchange##bits(volatile type *at, type *expected, type desired, int order, \
+                                       uintptr_t instruction)                                      \
+    {                                                                                              \
+        if (execution.running == NO_CPU)                                                           \
+            return __atomic_compare_exchange_n(at, expected, desired, false, __ATOMIC_SEQ_CST,     \
+                                               __ATOMIC_SEQ_CST);                                  \
+        begin_change(at, sizeof *at, order, instruction);                                          \
+        bool changed = __atomic_compare_exchange_n(at, expected, desired, false, __ATOMIC_SEQ_CST, \
+                                                   __ATOMIC_SEQ_CST);                              \
+        if (changed)                                                                               \
+            end_change(at, order);                                                                 \
+        return changed;                                                                            \
+    }                                                                                              \
     int __tsan_atomic##bits##_compare_exchange_strong(volatile type *at, type *expected,           \
                                                       type desired, int order, int other)          \
     {                                                                                              \
         (void)other;                                                                               \
-        if (execution.running == NO_CPU)                                                           \
-            return __atomic_compare_exchange_n(at, expected, desired, false, __ATOMIC_SEQ_CST,     \
-                                               __ATOMIC_SEQ_CST);                                  \
-        begin_change(at, sizeof *at, order, INSTRUCTION);                                          \
-        int changed = __atomic_compare_exchange_n(at, expected, desired, false, __ATOMIC_SEQ_CST,  \
-                                                  __ATOMIC_SEQ_CST);                               \
-        if (changed)                                                                               \
-            end_change(at, order);                                                                 \
-        return changed;                                                                            \
+        return compare_exchange##bits(at, expected, desired, order, INSTRUCTION);                  \
+    }                                                                                              \
+    type __tsan_atomic##bits##_compare_exchange_val(volatile type *at, type expected,              \
+                                                    type desired, int order, int other)            \
+    {                                                                                              \
+        (void)other;                                                                               \
+        compare_exchange##bits(at, &expected, desired, order, INSTRUCTION);                        \
+        return expected;                                                                           \
     }                                                                                              \
     CHANGING(bits, type, exchange, __atomic_exchange_n)                                            \
     CHANGING(bits, type, fetch_add, __atomic_fetch_add)                                            \

@@ -106,7 +106,7 @@ void explore_expect_filled(const void *object, size_t bytes, unsigned char value
     const unsigned char *byte = object;
     for (size_t i = 0; i < bytes; i += stride_of(bytes))
         if (byte[i] != value) {
-            EXPLORE_CHECK(!"an object's content has changed");
+            explore_fail("an object's content has changed", __FILE__, __LINE__);
             return;
         }
 }
