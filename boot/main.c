@@ -302,8 +302,8 @@ static struct test_result run_forever(void)
 static _Noreturn void run_everything(void)
 {
     struct test_result result = {0};
-    bool no_tests = text_equals(options.tests, "none");
     console_status(SCREEN_TITLE, " running tests and stress loops ...");
+    bool no_tests = text_equals(options.tests, "none");
     if (options.live)
         show_live();
     stress_set_seconds(options.stress_seconds);
