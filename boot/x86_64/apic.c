@@ -109,6 +109,9 @@ void apic_timer_start(unsigned hertz)
 static void command(uint32_t to_apic_id, uint32_t what)
 {
     if (is_x2()) {
+        /* The write of this MSR does not wait for earlier stores, which the receiver must see
+         * (Intel SDM volume 3, "MSR Access in x2APIC Mode"). */
+        __asm__ volatile("mfence; lfence" ::: "memory");
         msr_write(MSR_X2APIC_FIRST + REGISTER_COMMAND / 16, (uint64_t)to_apic_id << 32 | what);
         return;
     }

@@ -125,7 +125,9 @@ struct quarry_setup {
     /*
      * Optional (NULL: Quarry waits for the CPU's next miss): makes `cpu` call
      * quarry_drain_interrupt() in an interrupt handler soon. Called with interrupts on or off, and
-     * without a lock of Quarry's. May fail silently: Quarry's waits are bounded.
+     * without a lock of Quarry's. May fail silently: Quarry's waits are bounded. What this CPU
+     * stored before the call is visible to that handler. An x2APIC on x86-64 needs `mfence; lfence`
+     * before the write that sends the interrupt.
      */
     void (*interrupt_cpu)(unsigned cpu);
 

@@ -20,7 +20,9 @@ static bool request(unsigned cpu)
     struct cpu_cache *cache = cpu_cache_of(cpu);
     if (!atomic_load_acquire(&cache->online))
         return false;
-    atomic_store_release(&cache->drain_requested, true);
+    /* An exchange and no plain store: the request must have left this CPU's store buffer
+     * before the interrupt arrives, because the handler drains only if it sees the request. */
+    (void)atomic_exchange(&cache->drain_requested, true);
     if (interrupt != NULL)
         interrupt(cpu);
     return true;
