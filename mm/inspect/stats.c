@@ -33,7 +33,7 @@ static size_t cached_objects(unsigned cache_id)
 {
     size_t cached = transfer_cache_count(cache_id);
     for (unsigned cpu = 0; cpu < cpu_cache_count(); cpu++)
-        cached += cpu_cache_held(cpu_cache_of(cpu), cache_id) +
+        cached += cpu_cache_held_about(cpu_cache_of(cpu), cache_id) +
                   quarantine_held(&cpu_cache_of(cpu)->quarantine, cache_id);
     return cached;
 }

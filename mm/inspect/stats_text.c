@@ -118,7 +118,7 @@ static bool fill_cpu(size_t index, union row *row)
                                 .granted_bytes = cache->granted_bytes,
                                 .budget_bytes = cache->budget_bytes};
     for (unsigned i = 1; i < cache_id_count(); i++)
-        row->cpu.cached_bytes += cpu_cache_held(cache, i) * cache_shapes[i].object_bytes;
+        row->cpu.cached_bytes += cpu_cache_held_about(cache, i) * cache_shapes[i].object_bytes;
     return true;
 }
 

@@ -112,8 +112,12 @@ void cpu_cache_drain_idle(void);
 /* Frees an object into the quarantine; returns the object that leaves it, or NULL. */
 void *cpu_cache_quarantine(void *object);
 
-/* Objects of an id that a cache holds. Exact while its CPU is not inside Quarry. */
+/* Objects of an id that a cache holds. The CPU is this one with interrupts off, or does not run. */
 size_t cpu_cache_held(const struct cpu_cache *cache, unsigned cache_id);
+
+/* The same for a CPU that may be working: an estimate, and never more than a magazine has places.
+ */
+size_t cpu_cache_held_about(const struct cpu_cache *cache, unsigned cache_id);
 
 /* ---- cpu_cache_online.c ---- */
 

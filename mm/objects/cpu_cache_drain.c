@@ -16,6 +16,17 @@ size_t cpu_cache_held(const struct cpu_cache *cache, unsigned cache_id)
     return magazine_held(&cache->magazines[cache_id], *cpu_cache_top(cache, cache_id));
 }
 
+size_t cpu_cache_held_about(const struct cpu_cache *cache, unsigned cache_id)
+{
+    if (!atomic_load_acquire(&cache->online) || cache_id == 0)
+        return 0;
+    void **bottom = atomic_load_relaxed(&cache->magazines[cache_id].bottom);
+    void **top = atomic_load_relaxed(cpu_cache_top(cache, cache_id));
+    /* The CPU may have moved to another array between the two loads. */
+    size_t held = ((uintptr_t)top - (uintptr_t)bottom) / sizeof(void *);
+    return held <= MAGAZINE_PLACES_MAX ? held : 0;
+}
+
 void cpu_cache_set_capacity(struct cpu_cache *cache, unsigned cache_id, size_t capacity)
 {
     struct magazine *magazine = &cache->magazines[cache_id];
