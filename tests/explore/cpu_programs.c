@@ -95,6 +95,47 @@ static void drain_in_interrupt(void)
     quarry_drain_interrupt();
 }
 
+/* ---- drains by interrupts ---- */
+
+/* A port's function that interrupts a CPU waits until its stores are seen. */
+static void interrupt_cpu(unsigned cpu)
+{
+    static unsigned waits_for_stores;
+    atomic_exchange(&waits_for_stores, 1);
+    explore_interrupt(cpu, quarry_drain_interrupt);
+}
+
+static void fresh_with_interrupts(void)
+{
+    explore_heap_fresh_as(
+        &(struct explore_heap){.base = 64 * MIB, .bytes = 8 * MIB, .interrupt_cpu = interrupt_cpu});
+    explore_cpus_online();
+    explore_as_cpu(1, use_object);
+}
+
+static size_t objects_cached(void)
+{
+    size_t cached = 0;
+    for (unsigned size_class = 1; size_class < quarry_class_count(); size_class++) {
+        struct quarry_class_stats stats;
+        quarry_class_stats(size_class, &stats);
+        cached += stats.cached_objects;
+    }
+    return cached;
+}
+
+static void only_drain(void)
+{
+    quarry_drain();
+}
+
+/* CPU 1 has drained its cache in the interrupt, although it did nothing else afterwards. */
+static void all_drained(void)
+{
+    EXPLORE_CHECK(objects_cached() == 0);
+    nothing_lost();
+}
+
 static const struct explore_program programs[] = {
     {"cpus: one drains all, one goes offline and online",
      2,
@@ -122,6 +163,18 @@ static const struct explore_program programs[] = {
      {alloc_too_much, go_offline_and_online},
      nothing_lost,
      NULL},
+    {"cpus: an interrupt drains a CPU that allocates",
+     2,
+     fresh_with_interrupts,
+     {drain_all, use_many},
+     nothing_lost,
+     NULL},
+    {"cpus: an interrupt drains a CPU that does nothing more",
+     2,
+     fresh_with_interrupts,
+     {only_drain, quarry_drain_interrupt},
+     all_drained,
+     NULL},
     {"cpus: two reap a dead one", 2, dead_cpu, {reap, reap}, reaped_once, NULL},
     {"cpus: one reaps a dead one, one drains all",
      2,
@@ -132,4 +185,5 @@ static const struct explore_program programs[] = {
 };
 
 const struct explore_programs explore_cpu_programs = {programs,
-                                                      sizeof programs / sizeof programs[0]};
+                                                      sizeof programs / sizeof programs[0],
+                                                      .may_race = false};

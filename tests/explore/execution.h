@@ -96,6 +96,7 @@ struct vector_clock {
 };
 
 void races_begin(void);
+bool races_are_allowed(void);
 
 /* Fails if another CPU's access to the same bytes is not ordered with this one by synchronisation,
  * unless both are reads or both are atomic. */

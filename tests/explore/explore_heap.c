@@ -17,6 +17,7 @@
 
 static unsigned char used[FRAMES_NOTED];
 static size_t frames_at_first;
+static uint64_t base;
 
 static void go_online_and_offline(void)
 {
@@ -29,14 +30,18 @@ static void go_online(void)
     EXPLORE_CHECK(quarry_cpu_online(quarry_port_cpu_number()) == QUARRY_OK);
 }
 
-void explore_heap_fresh(size_t bytes)
+void explore_heap_fresh_as(const struct explore_heap *heap)
 {
-    struct quarry_memory_region region = {BASE_BYTES, bytes, QUARRY_MEMORY_USABLE};
+    struct quarry_memory_region regions[] = {
+        {heap->base, heap->bytes, QUARRY_MEMORY_USABLE},
+        {heap->base + heap->bytes, heap->reclaimable_bytes, QUARRY_MEMORY_RECLAIMABLE},
+    };
     struct quarry_setup setup = {
-        .regions = &region,
-        .region_count = 1,
+        .regions = regions,
+        .region_count = heap->reclaimable_bytes > 0 ? 2 : 1,
         .direct_map = host_direct_map(),
         .cpus = EXPLORE_CPUS_MAX,
+        .interrupt_cpu = heap->interrupt_cpu,
     };
     for (unsigned cpu = 0; cpu < EXPLORE_CPUS_MAX; cpu++)
         explore_as_cpu(cpu,
@@ -46,7 +51,18 @@ void explore_heap_fresh(size_t bytes)
         explore_as_cpu(cpu, go_online_and_offline);
     quarry_scavenge();
     frames_at_first = quarry_frame_free_count();
+    base = heap->base;
     memset(used, 0, sizeof used);
+}
+
+void explore_heap_fresh(size_t bytes)
+{
+    explore_heap_fresh_as(&(struct explore_heap){.base = BASE_BYTES, .bytes = bytes});
+}
+
+void explore_expect_more(size_t frames)
+{
+    frames_at_first += frames;
 }
 
 void explore_cpus_online(void)
@@ -67,7 +83,7 @@ void explore_expect_nothing_lost(void)
 
 static unsigned char *note_of(uint64_t physical)
 {
-    return &used[(physical - BASE_BYTES) / QUARRY_FRAME_BYTES];
+    return &used[(physical - base) / QUARRY_FRAME_BYTES];
 }
 
 void explore_note_alloc(uint64_t physical, size_t count)

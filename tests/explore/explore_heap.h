@@ -12,8 +12,21 @@
  * Every CPU was online once and is offline, so every object moves through the shared lists. */
 void explore_heap_fresh(size_t bytes);
 
+/* The same, at another place, with memory that the boot loader still uses, and with a function that
+ * interrupts a CPU. What is 0 or NULL is not there. */
+struct explore_heap {
+    uint64_t base;
+    size_t bytes;
+    size_t reclaimable_bytes; /* behind the rest */
+    void (*interrupt_cpu)(unsigned cpu);
+};
+void explore_heap_fresh_as(const struct explore_heap *heap);
+
 /* Brings every CPU online, with a cache. */
 void explore_cpus_online(void);
+
+/* Frames that were not there at the start have become usable. */
+void explore_expect_more(size_t frames);
 
 /* Takes every CPU offline, scavenges and verifies. The number of free frames must be the same as
  * after explore_heap_fresh(). */

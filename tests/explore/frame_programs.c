@@ -281,4 +281,5 @@ static const struct explore_program programs[] = {
 };
 
 const struct explore_programs explore_frame_programs = {programs,
-                                                        sizeof programs / sizeof programs[0]};
+                                                        sizeof programs / sizeof programs[0],
+                                                        .may_race = false};

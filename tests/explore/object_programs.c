@@ -131,8 +131,6 @@ static void free_second_and_alloc(void)
     use_object(1100 * KIB, 11);
 }
 
-/* ---- two CPUs free the same object ---- */
-
 static void alloc_large(void)
 {
     objects[0] = quarry_alloc(1100 * KIB);
@@ -143,23 +141,6 @@ static void one_large(void)
 {
     fresh();
     explore_as_cpu(0, alloc_large);
-}
-
-static void free_first(void)
-{
-    quarry_free(objects[0]);
-}
-
-static void alloc_small(void)
-{
-    objects[0] = quarry_alloc(200);
-    objects[1] = quarry_alloc(200); /* keeps the span in use */
-}
-
-static void one_small(void)
-{
-    fresh();
-    explore_as_cpu(0, alloc_small);
 }
 
 /* ---- large objects: new and returned arenas, growth in place ---- */
@@ -215,34 +196,6 @@ static void free_second(void)
     quarry_free(objects[1]);
 }
 
-/* ---- a large object is freed twice, and its descriptor is used again in between ---- */
-
-/* objects[0] is at no multiple of 2 MiB. */
-static void alloc_large_behind_another(void)
-{
-    objects[1] = quarry_aligned(8 * KIB, 64 * KIB);
-    objects[0] = quarry_alloc(1100 * KIB);
-    EXPLORE_CHECK((uintptr_t)objects[0] % (2 * MIB) != 0);
-}
-
-static void large_behind_another(void)
-{
-    fresh();
-    explore_as_cpu(0, alloc_large_behind_another);
-}
-
-/* Never at the place of objects[0]. */
-static void alloc_aligned_large(void)
-{
-    objects[2] = quarry_aligned(2 * MIB, 1100 * KIB);
-}
-
-static void free_first_and_alloc_aligned_large(void)
-{
-    free_first();
-    alloc_aligned_large();
-}
-
 /* Statistics that are read during changes are plausible, and nothing stops. */
 static void read_stats(void)
 {
@@ -284,30 +237,6 @@ static const struct explore_program programs[] = {
      {free_first_and_scavenge, free_second_and_alloc},
      nothing_lost,
      NULL},
-    {"objects: two free the same large one",
-     2,
-     one_large,
-     {free_first, free_first},
-     NULL,
-     "bad free"},
-    {"objects: two free the same large one, a third allocates",
-     3,
-     large_behind_another,
-     {free_first, free_first, alloc_aligned_large},
-     NULL,
-     "bad free"},
-    {"objects: two free the same large one, one of them allocates",
-     2,
-     large_behind_another,
-     {free_first_and_alloc_aligned_large, free_first},
-     NULL,
-     "bad free"},
-    {"objects: two free the same small one",
-     2,
-     one_small,
-     {free_first_and_scavenge, free_first_and_scavenge},
-     NULL,
-     "double free"},
     {"objects: two large ones in one arena",
      2,
      fresh,
@@ -353,4 +282,5 @@ static const struct explore_program programs[] = {
 };
 
 const struct explore_programs explore_object_programs = {programs,
-                                                         sizeof programs / sizeof programs[0]};
+                                                         sizeof programs / sizeof programs[0],
+                                                         .may_race = false};

@@ -27,7 +27,8 @@ struct cpu {
     unsigned long operations; /* atomic operations since its turn began */
     unsigned priority;        /* random executions: the highest runs */
     bool finished;
-    bool waiting; /* paused, and no other CPU has written since */
+    bool waiting;            /* paused, and no other CPU has written since */
+    void (*interrupt)(void); /* the handler of an interrupt that has arrived; NULL: none */
 };
 
 struct execution execution = {.running = NO_CPU};
@@ -259,6 +260,27 @@ void execution_wake_others(void)
             cpus[i].waiting = false;
 }
 
+/* Interrupts of this CPU are handled at points, unless they are masked. */
+static void handle_interrupt(void)
+{
+    struct cpu *cpu = &cpus[execution.running];
+    if (cpu->interrupt == NULL || linux_cpu.irq_depth > 0)
+        return;
+    void (*handler)(void) = cpu->interrupt;
+    cpu->interrupt = NULL;
+    linux_cpu.irq_depth = 1;
+    handler();
+    linux_cpu.irq_depth = 0;
+}
+
+void explore_interrupt(unsigned cpu, void (*handler)(void))
+{
+    if (execution.running == NO_CPU)
+        return;
+    cpus[cpu].interrupt = handler;
+    cpus[cpu].finished = cpus[cpu].waiting = false;
+}
+
 bool execution_point(const volatile void *word, bool writes)
 {
     execution.points++;
@@ -268,6 +290,7 @@ bool execution_point(const volatile void *word, bool writes)
         if (next != execution.running)
             switch_to(next);
     }
+    handle_interrupt();
     cpus[execution.running].operations++;
     return shared || execution.mode == MODE_REPLAY; /* a replay has not learnt the words */
 }
@@ -289,6 +312,7 @@ static void pause(void)
     cpus[next].waiting = false;
     if (next != execution.running)
         switch_to(next);
+    handle_interrupt();
 }
 
 /* Other CPUs may run before the last stores are seen. */
@@ -300,6 +324,8 @@ static void finish(void)
             switch_to(next);
     }
     store_buffer_drain();
+    handle_interrupt();
+    store_buffer_drain();
     cpus[execution.running].finished = true;
     execution_wake_others();
 }
@@ -308,9 +334,11 @@ static void cpu_main(void)
 {
     execution.program->cpu[execution.running]();
     finish();
-    unsigned enabled = enabled_mask();
-    if (enabled != 0)
+    unsigned enabled;
+    while ((enabled = enabled_mask()) != 0) {
         switch_to(choose(enabled, execution.running));
+        finish(); /* an interrupt has come */
+    }
     close_turn(execution.running, false);
     execution_leave();
 }
@@ -337,6 +365,7 @@ static void prepare_cpu(unsigned number)
     cpu->context.uc_link = NULL;
     makecontext(&cpu->context, cpu_main, 0);
     cpu->finished = cpu->waiting = false;
+    cpu->interrupt = NULL;
     cpu->operations = 0;
     cpu->priority = 100 + (unsigned)random_below(&random_source, 100);
     cpu->state = (struct linux_cpu){.number = number, .block = &linux_blocks[number].cpu};

@@ -56,6 +56,9 @@ struct explore_result {
     unsigned long points; /* of the longest execution */
 };
 
+/* Whether races are no failures in the executions that follow. */
+void explore_allow_races(bool allowed);
+
 /* Each prints a failure and the schedule that replays it. */
 struct explore_result explore_exhaustively(const struct explore_program *program, unsigned bound,
                                            unsigned long executions_max);
@@ -65,6 +68,10 @@ struct explore_result explore_replay(const struct explore_program *program, cons
 
 /* Records a failure of the current execution. */
 void explore_fail(const char *text, const char *file, int line);
+
+/* Interrupts a CPU: it calls the handler at its next point at which interrupts are on. This does
+ * not wait for the held stores of the running CPU. */
+void explore_interrupt(unsigned cpu, void (*handler)(void));
 
 #define EXPLORE_CHECK(condition)                                                                   \
     do {                                                                                           \
@@ -76,11 +83,14 @@ void explore_fail(const char *text, const char *file, int line);
 struct explore_programs {
     const struct explore_program *programs;
     size_t count;
+    bool may_race; /* they misuse the allocator in a way that is a race by itself */
 };
 
 extern const struct explore_programs explore_frame_programs;
 extern const struct explore_programs explore_object_programs;
 extern const struct explore_programs explore_cpu_programs;
+extern const struct explore_programs explore_table_programs;
+extern const struct explore_programs explore_misuse_programs;
 
 /* ---- for setups: runs `work` at once, as this CPU ---- */
 void explore_as_cpu(unsigned cpu, void (*work)(void));
