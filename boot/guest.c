@@ -196,6 +196,26 @@ unsigned long platform_step(void (*work)(void *argument), void *argument, void (
     return steps;
 }
 
+static void on_any_step(bool interrupts_were_on)
+{
+    (void)interrupts_were_on; /* an NMI is not masked */
+    steps++;
+    between_steps();
+}
+
+unsigned long platform_step_nmi(void (*work)(void *argument), void *argument, void (*between)(void))
+{
+    steps = 0;
+    between_steps = between;
+    interrupts_step(work, argument, on_any_step);
+    return steps;
+}
+
+void platform_on_nmi(void (*handler)(void))
+{
+    interrupts_set_nmi_handler(handler);
+}
+
 void platform_on_stop(platform_stop_handler *handler)
 {
     stop_handler = handler;

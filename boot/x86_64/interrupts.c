@@ -9,6 +9,7 @@
 #include "boot/x86_64/apic.h"
 #include "boot/x86_64/cpu.h"
 #include "boot/x86_64/instructions.h"
+#include "lib/atomic.h"
 #include "lib/format.h"
 
 #define FLAGS_TRAP 0x100u
@@ -111,6 +112,11 @@ void interrupts_set_handler(unsigned vector, void (*handler)(void))
     handlers[vector] = handler;
 }
 
+void interrupts_set_nmi_handler(void (*handler)(void))
+{
+    atomic_store_release(&handlers[VECTOR_NMI], handler);
+}
+
 void interrupts_set_fault_sink(void (*sink)(const char *report))
 {
     fault_sink = sink;
@@ -182,6 +188,13 @@ static void step(struct interrupt_frame *frame)
     step_handler(frame->rflags & FLAGS_INTERRUPTS);
 }
 
+static void handle_nmi(void)
+{
+    void (*handler)(void) = atomic_load_acquire(&handlers[VECTOR_NMI]);
+    if (handler != NULL)
+        handler();
+}
+
 void interrupt_dispatch(struct interrupt_frame *frame)
 {
     if (frame->vector == VECTOR_DEBUG && step_handler != NULL) {
@@ -189,8 +202,12 @@ void interrupt_dispatch(struct interrupt_frame *frame)
         return;
     }
     quarry_irq_enter(&frame->rip);
-    if (frame->vector == VECTOR_SPURIOUS || frame->vector == VECTOR_NMI)
-        return; /* a spurious interrupt must not be acknowledged; an NMI has no handler */
+    if (frame->vector == VECTOR_SPURIOUS)
+        return; /* it must not be acknowledged */
+    if (frame->vector == VECTOR_NMI) {
+        handle_nmi();
+        return;
+    }
     void (*handler)(void) = handlers[frame->vector];
     if (frame->vector == VECTOR_PAGE_FAULT && page_fault_hook != NULL)
         page_fault_hook((const void *)cr2_read(), frame->error_code & PAGE_FAULT_WRITE,

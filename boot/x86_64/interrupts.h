@@ -2,8 +2,8 @@
 /*
  * Interrupts and faults: one table for all CPUs, a handler per vector.
  *
- * Exceptions print a report with all registers and stop. NMIs are ignored. Other interrupts call
- * their handler, with interrupts off, and are acknowledged afterwards.
+ * Exceptions print a report with all registers and stop. NMIs call a handler, if there is one.
+ * Other interrupts call their handler, with interrupts off, and are acknowledged afterwards.
  */
 #ifndef BOOT_X86_64_INTERRUPTS_H
 #define BOOT_X86_64_INTERRUPTS_H
@@ -26,6 +26,9 @@ void interrupts_init(void);
 
 /* Loads the table on this CPU. */
 void interrupts_load(void);
+
+/* The function that every NMI calls; NULL: none. */
+void interrupts_set_nmi_handler(void (*handler)(void));
 
 /* Called before interrupts are enabled. */
 void interrupts_set_handler(unsigned vector, void (*handler)(void));

@@ -142,6 +142,16 @@ unsigned long platform_step(void (*work)(void *argument), void *argument, void (
 	return 0;
 }
 
+unsigned long platform_step_nmi(void (*work)(void *argument), void *argument,
+				void (*between)(void))
+{
+	return 0;
+}
+
+void platform_on_nmi(void (*handler)(void))
+{
+}
+
 bool platform_on_pause(void (*handler)(void))
 {
 	return false;

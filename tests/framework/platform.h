@@ -56,6 +56,14 @@ void platform_on_tick(void (*handler)(void));
  */
 unsigned long platform_step(void (*work)(void *argument), void *argument, void (*between)(void));
 
+/* The same, but calls `between` like an NMI handler: after every instruction, whether interrupts
+ * are on or masked. */
+unsigned long platform_step_nmi(void (*work)(void *argument), void *argument,
+                                void (*between)(void));
+
+/* Sets the function that every NMI calls; NULL: none. On a machine without NMIs it does nothing. */
+void platform_on_nmi(void (*handler)(void));
+
 /* Moves this thread to CPU `cpu`, on which no other test code may run. */
 void platform_move_to(unsigned cpu);
 

@@ -112,6 +112,17 @@ unsigned long platform_step(void (*work)(void *argument), void *argument, void (
     return 0;
 }
 
+unsigned long platform_step_nmi(void (*work)(void *argument), void *argument, void (*between)(void))
+{
+    (void)work, (void)argument, (void)between;
+    return 0;
+}
+
+void platform_on_nmi(void (*handler)(void))
+{
+    (void)handler;
+}
+
 void platform_on_stop(platform_stop_handler *handler)
 {
     host_on_panic(handler);
