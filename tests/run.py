@@ -18,6 +18,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
 import time
 import xml.dom.minidom
 
@@ -121,6 +122,36 @@ def run_guest(options, name, smp, memory, machine, cpu, arguments, image=None, i
         result.fail(f"QEMU ended with status {status}")
     if "fault=cpu" in arguments and "does not answer and is left out" not in guest.output:
         result.fail("the CPU that does not respond was not reported")
+    return result
+
+
+def run_nmis(options, name, smp):
+    """QEMU injects NMIs while CPUs allocate; their handler frees frames."""
+    result = Result(name)
+    guest = Guest(options.image, smp, "256M", "tests=nmi_frees", accel=options.accel)
+    ended = threading.Event()
+
+    def inject():
+        monitor = Monitor(guest.folder / "qmp")
+        while not ended.wait(0.0005):
+            monitor.ask("inject-nmi")
+
+    injector = threading.Thread(target=inject, daemon=True)
+
+    def watch(line):
+        if "NMIs are expected from here" in line:
+            injector.start()
+        elif "NMIs until here" in line:
+            ended.set()
+
+    status = guest.run(GUEST_DEADLINE, watch)
+    ended.set()
+    result.output = guest.output
+    freed = re.search(r"(\d+) NMIs until here, (\d+) frames freed in them", guest.output)
+    if not count(result, guest.output) or status != EXIT_PASSED:
+        result.fail(f"QEMU ended with status {status}")
+    elif not freed or int(freed[2]) < 100:
+        result.fail("fewer than 100 frames were freed in NMIs")
     return result
 
 
@@ -253,6 +284,7 @@ def jobs(options):
         for name, *rest in FAULTS if not options.filter else []:
             yield f"guest: {name}", lambda n, *a: run_fault(options, n, *a), tuple(rest)
         if not options.filter:
+            yield "guest: NMIs that free frames, 4 cpus", lambda n: run_nmis(options, n, 4), ()
             yield "guest: a key switches off", lambda n: run_key(options, n), ()
             if options.elf:
                 yield "guest: gdb has symbols", lambda n: run_gdb(options, n), ()

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An interrupt at every instruction. Each path through the allocator runs one instruction at a
- * time. After every instruction at which interrupts are on, a handler allocates and frees.
+ * time. After every instruction at which interrupts are on, a handler allocates and frees. Then an
+ * NMI at every instruction, with interrupts on or masked: its handler frees frames.
  */
 #include <quarry/config.h>
 #include <quarry/frame.h>
 #include <quarry/quarry.h>
+#include <quarry_arch.h>
 
+#include "lib/atomic.h"
 #include "tests/framework/platform.h"
 #include "tests/framework/test.h"
 
@@ -223,4 +226,184 @@ TEST(step_migration_at_every_instruction)
     for (unsigned i = 0; i + 1 < sizeof paths / sizeof paths[0]; i++)
         step_through(&paths[i], "moved", migrate_between);
     EXPECT(quarry_cpu_reap(1) == QUARRY_OK);
+}
+
+/* ---- an NMI at every instruction ---- */
+
+/*
+ * Frames for the handler. If there are more instructions than frames, the path runs several times,
+ * and each time the handler frees at other instructions. It pauses after some instructions: a
+ * compare-and-swap never succeeds if each attempt is interrupted by a free that changes the word.
+ */
+#define NMI_FRAMES_MAX 6000u
+#define NMI_BURST 256u
+#define NMI_STEPS_MAX 3000000ul /* of all runs of a path, about */
+
+#ifndef QUARRY_MASKED
+#define QUARRY_MASKED 0
+#endif
+
+/* With QUARRY_MASKED an NMI handler must not free single frames. */
+#define NMI_ORDER (QUARRY_MASKED ? 1u : 0u)
+
+static struct {
+    uint64_t physical;
+    unsigned order;
+} nmi_frames[NMI_FRAMES_MAX];
+
+static unsigned nmi_frame_count;
+static unsigned long nmi_turn;
+static unsigned long nmi_distance; /* of the instructions in a burst at which the handler frees */
+static unsigned long nmi_run;      /* 0 to 2 * nmi_distance - 1 */
+static bool nmi_exhausted;
+
+/* Mostly the lowest order, some of 8 frames, few huge ones; at most a quarter of the memory. */
+static void alloc_nmi_frames(void)
+{
+    size_t most = quarry_frame_free_count() / 4;
+    size_t frames = 0;
+    for (nmi_frame_count = 0; nmi_frame_count < NMI_FRAMES_MAX; nmi_frame_count++) {
+        unsigned i = nmi_frame_count;
+        unsigned order = i % 1000 == 7 ? QUARRY_ORDER_HUGE : i % 16 == 1 ? 3 : NMI_ORDER;
+        frames += (size_t)1 << order;
+        nmi_frames[i].physical = frames <= most ? quarry_frame_alloc(order) : 0;
+        nmi_frames[i].order = order;
+        if (nmi_frames[i].physical == 0)
+            break;
+    }
+}
+
+static void free_nmi_frame(void)
+{
+    nmi_frame_count--;
+    quarry_frame_free(nmi_frames[nmi_frame_count].physical, nmi_frames[nmi_frame_count].order);
+}
+
+static void only_count(void)
+{
+}
+
+static bool nmi_frees_now(void)
+{
+    unsigned long now = nmi_turn++;
+    return now % nmi_distance == nmi_run / 2 && now / NMI_BURST % 2 == nmi_run % 2;
+}
+
+static void free_in_nmi(void)
+{
+    if (!nmi_frees_now())
+        return;
+    if (nmi_frame_count == 0)
+        nmi_exhausted = true;
+    else
+        free_nmi_frame();
+}
+
+static void step_nmi_run(const struct path *path)
+{
+    size_t frames_before = quarry_frame_free_count();
+    nmi_turn = 0;
+    alloc_nmi_frames();
+    platform_step_nmi(path->run, NULL, free_in_nmi);
+    while (nmi_frame_count > 0)
+        free_nmi_frame();
+    test_heap_drain();
+    quarry_verify();
+    EXPECT(!nmi_exhausted && quarry_frame_free_count() == frames_before);
+}
+
+/*
+ * The number of instructions varies: it depends on which frames are free. Where all runs would take
+ * long (a small memory, a hardened build), only some are done, and the note says so.
+ */
+static void step_nmi_through(const struct path *path)
+{
+    test_heap_drain();
+    alloc_nmi_frames();
+    unsigned long points = platform_step_nmi(path->run, NULL, only_count);
+    nmi_distance = nmi_frame_count > 0 ? 2 * points / nmi_frame_count + 1 : 1;
+    while (nmi_frame_count > 0)
+        free_nmi_frame();
+    test_heap_drain();
+    unsigned long runs = 2 * nmi_distance;
+    unsigned long stride = runs * points / NMI_STEPS_MAX + 1;
+    for (nmi_run = 0; nmi_run < runs; nmi_run += stride)
+        step_nmi_run(path);
+    test_note("%s: NMIs at %lu instructions, one of %lu runs done", path->name, points, stride);
+}
+
+TEST(step_nmi_at_every_instruction)
+{
+    test_heap_fresh();
+    if (platform_step_nmi(hit, NULL, only_count) == 0) {
+        test_skip("no single steps on this platform");
+        return;
+    }
+    nmi_exhausted = false;
+    for (unsigned i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        step_nmi_through(&paths[i]);
+}
+
+/* ---- NMIs that the machine sends; the test matrix injects them ---- */
+
+#define NMI_ROUNDS 40000u
+
+static uint64_t nmi_slots[64]; /* atomic: a frame of each CPU that the next NMI frees, or 0 */
+static unsigned nmis;          /* atomic */
+static unsigned nmi_frees;     /* atomic */
+
+static void free_slot_in_nmi(void)
+{
+    atomic_fetch_add(&nmis, 1);
+    unsigned cpu = quarry_port_cpu_number();
+    uint64_t frame = cpu < 64 ? atomic_exchange(&nmi_slots[cpu], 0) : 0;
+    if (frame != 0) {
+        quarry_frame_free(frame, NMI_ORDER);
+        atomic_fetch_add(&nmi_frees, 1);
+    }
+}
+
+static void alloc_and_free_rest(unsigned round)
+{
+    uint64_t frames[20];
+    for (unsigned i = 0; i < 20; i++)
+        frames[i] = quarry_frame_alloc(i % 5 == 0 ? 3 : 0);
+    quarry_free(quarry_alloc(64 + round % 5000));
+    for (unsigned i = 0; i < 20; i++)
+        if (frames[i] != 0)
+            quarry_frame_free(frames[i], i % 5 == 0 ? 3 : 0);
+    if (round % 512 == 0)
+        quarry_scavenge();
+}
+
+static void work_under_nmis(void *unused)
+{
+    (void)unused;
+    unsigned cpu = quarry_port_cpu_number();
+    if (cpu != 0)
+        EXPECT(quarry_cpu_online(cpu) == QUARRY_OK);
+    for (unsigned round = 0; round < NMI_ROUNDS; round++) {
+        if (cpu < 64 && atomic_load_relaxed(&nmi_slots[cpu]) == 0)
+            atomic_store_release(&nmi_slots[cpu], quarry_frame_alloc(NMI_ORDER));
+        alloc_and_free_rest(round);
+    }
+    uint64_t left = cpu < 64 ? atomic_exchange(&nmi_slots[cpu], 0) : 0;
+    if (left != 0)
+        quarry_frame_free(left, NMI_ORDER);
+    if (cpu != 0)
+        quarry_cpu_offline();
+}
+
+TEST(nmi_frees_frames_on_all_cpus)
+{
+    test_heap_fresh();
+    size_t frames_before = quarry_frame_free_count();
+    platform_on_nmi(free_slot_in_nmi);
+    test_note("NMIs are expected from here");
+    platform_run(platform_cpu_count() < 4 ? platform_cpu_count() : 4, work_under_nmis, NULL);
+    test_note("%u NMIs until here, %u frames freed in them", nmis, nmi_frees);
+    platform_on_nmi(NULL);
+    quarry_verify();
+    test_heap_drain();
+    EXPECT(quarry_frame_free_count() == frames_before);
 }
