@@ -39,11 +39,13 @@ $(EXPLORE)/%.o: %.c
 	$(Q)$(CC) $(EXPLORE_FLAGS) -c $< -o $@
 
 # These call a function at each access to memory. The functions are in tests/explore/accesses.c,
-# in place of the thread sanitizer's.
+# in place of the thread sanitizer's. gcc must not replace memset and memcpy by instructions, which
+# call nothing.
+HOOKED := -fsanitize=thread $(if $(findstring gcc,$(CC)),-mmemset-strategy=libcall:-1:noalign -mmemcpy-strategy=libcall:-1:noalign)
 EXPLORED := $(call objects,$(EXPLORE),$(HOSTED_LIB_SOURCES) $(MM_SOURCES) $(wildcard tests/explore/*_programs.c tests/explore/explore_heap.c))
 $(EXPLORED): $(EXPLORE)/%.o: %.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(EXPLORE_FLAGS) -fsanitize=thread -c $< -o $@
+	$(Q)$(CC) $(EXPLORE_FLAGS) $(HOOKED) -c $< -o $@
 	$(Q)objcopy --redefine-sym memcpy=explore_memcpy --redefine-sym memset=explore_memset $@
 
 $(HOST)/run-tests: $(call objects,$(HOST),$(HOST_SOURCES) $(HOST_PROGRAM))

@@ -124,9 +124,11 @@ static size_t objects_cached(void)
     return cached;
 }
 
-static void only_drain(void)
+/* If all CPUs have answered, their caches are empty. */
+static void drain_and_look(void)
 {
-    quarry_drain();
+    if (quarry_drain() == 0)
+        EXPLORE_CHECK(objects_cached() == 0);
 }
 
 /* CPU 1 has drained its cache in the interrupt, although it did nothing else afterwards. */
@@ -172,7 +174,7 @@ static const struct explore_program programs[] = {
     {"cpus: an interrupt drains a CPU that does nothing more",
      2,
      fresh_with_interrupts,
-     {only_drain, quarry_drain_interrupt},
+     {drain_and_look, quarry_drain_interrupt},
      all_drained,
      NULL},
     {"cpus: two reap a dead one", 2, dead_cpu, {reap, reap}, reaped_once, NULL},

@@ -88,6 +88,23 @@ static void leave_two_frames(void)
     frame_free(singles[--single_count], 0);
 }
 
+/* The same, but another CPU has freed the frames: they are in the tree, not in a reservation. */
+static void free_two(void)
+{
+    frame_free(singles[--single_count], 0);
+    frame_free(singles[--single_count], 0);
+}
+
+static void leave_two_frames_of_another_cpu(void)
+{
+    fresh_tree();
+    keep_huge_frames();
+    single_count = 0;
+    while ((singles[single_count] = frame_alloc(0)) != 0)
+        single_count++;
+    explore_as_cpu(2, free_two);
+}
+
 static void free_singles(void)
 {
     while (single_count > 0)
@@ -165,6 +182,22 @@ static void search_and_free(void)
     quarry_frame_free_range(frames, 700);
 }
 
+/* There are more whole children than the other CPU can break. */
+static void fresh_six_children(void)
+{
+    explore_heap_fresh(12 * MIB);
+    kept_count = 0;
+}
+
+static void search_must_find(void)
+{
+    uint64_t frames = quarry_frame_alloc_range(700, 0, 0);
+    EXPLORE_CHECK(frames != 0);
+    explore_note_alloc(frames, 700);
+    explore_note_free(frames, 700);
+    quarry_frame_free_range(frames, 700);
+}
+
 /* ---- more than one tree: reservations move on; trees become ready ---- */
 
 static void leave_ends_of_two_trees(void)
@@ -223,6 +256,12 @@ static const struct explore_program programs[] = {
      {use_single, use_single},
      free_singles,
      NULL},
+    {"frames: the last two frames, freed by a third CPU",
+     2,
+     leave_two_frames_of_another_cpu,
+     {use_single, use_single},
+     free_singles,
+     NULL},
     {"frames: orders 8 and 7 in one child",
      2,
      leave_one_child,
@@ -257,6 +296,12 @@ static const struct explore_program programs[] = {
      2,
      fresh_tree,
      {search_and_free, use_two_singles},
+     free_kept,
+     NULL},
+    {"frames: a search finds a run while a tree is reserved",
+     2,
+     fresh_six_children,
+     {search_must_find, use_single},
      free_kept,
      NULL},
     {"frames: two searches", 2, fresh_tree, {search_and_free, search_and_free}, free_kept, NULL},

@@ -192,7 +192,8 @@ def is_hooked(flavour, source):
 def compile_one(flags, source, output, hooked=False):
     command = ["gcc", *flags, "-w", "-c", source, "-o", str(output)]
     if hooked:
-        command.append("-fsanitize=thread")
+        command += ["-fsanitize=thread", "-mmemset-strategy=libcall:-1:noalign",
+                    "-mmemcpy-strategy=libcall:-1:noalign"]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     if hooked and done.returncode == 0:
         subprocess.run(["objcopy", "--redefine-sym", "memcpy=explore_memcpy", "--redefine-sym",
