@@ -5,7 +5,8 @@
  *
  * An atomic access is a point: another CPU may run first. A plain access is none: where
  * synchronisation orders it with those of other CPUs, a switch there changes nothing, and where
- * nothing orders it, it is a failure (races.c). In programs that may race it is a point.
+ * nothing orders it, it is a failure (races.c). In programs that may race it is a point in one of
+ * the searches.
  */
 #include <string.h>
 
@@ -17,7 +18,7 @@ static void plain(const volatile void *at, size_t bytes, bool writes, uintptr_t 
 {
     if (execution.running == NO_CPU || bytes == 0 || execution_is_private((uintptr_t)at))
         return;
-    if (races_are_allowed())
+    if (execution.plain_points)
         execution_point(at, writes);
     store_buffer_drain_if_held((uintptr_t)at, bytes);
     races_access((uintptr_t)at, bytes, writes, false, instruction);

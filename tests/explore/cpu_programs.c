@@ -89,6 +89,19 @@ static void reaped_once(void)
     nothing_lost();
 }
 
+/* The dead CPU starts again. It is refused until it has been reaped. */
+static void start_again(void)
+{
+    if (quarry_cpu_online(2) != QUARRY_OK)
+        return;
+    use_object();
+    quarry_cpu_offline();
+}
+
+static void do_nothing(void)
+{
+}
+
 static void drain_in_interrupt(void)
 {
     use_object();
@@ -178,6 +191,12 @@ static const struct explore_program programs[] = {
      all_drained,
      NULL},
     {"cpus: two reap a dead one", 2, dead_cpu, {reap, reap}, reaped_once, NULL},
+    {"cpus: one reaps a dead one, which starts again",
+     3,
+     dead_cpu,
+     {reap, do_nothing, start_again},
+     nothing_lost,
+     NULL},
     {"cpus: one reaps a dead one, one drains all",
      2,
      dead_cpu,

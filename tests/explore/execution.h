@@ -45,7 +45,8 @@ struct turn {
 struct execution {
     const struct explore_program *program;
     enum execution_mode mode;
-    unsigned running; /* NO_CPU: outside the CPUs; accesses do nothing then */
+    bool plain_points; /* plain accesses are points too */
+    unsigned running;  /* NO_CPU: outside the CPUs; accesses do nothing then */
     unsigned long points;
 
     struct choice choices[CHOICES_MAX];

@@ -23,6 +23,7 @@ struct effort {
     unsigned bound;
     unsigned long executions;
     unsigned long random;
+    bool may_race; /* then a search that is cut does not end the searches */
 };
 
 struct sums {
@@ -37,7 +38,7 @@ static bool explore(const struct explore_program *program, const struct effort *
     struct explore_result all = {0};
     unsigned bound = 0;
     /* Few preemptions first, so that the shortest failing schedule is printed. */
-    for (; bound <= effort->bound && !all.failed && !all.cut; bound++) {
+    for (; bound <= effort->bound && !all.failed && !(all.cut && !effort->may_race); bound++) {
         all = explore_exhaustively(program, bound, effort->executions);
         sums->executions += all.executions;
     }
@@ -75,7 +76,7 @@ static unsigned long number_after(const char *argument)
 
 int main(int count, char **arguments)
 {
-    struct effort effort = {"", 2, 20000, 500};
+    struct effort effort = {"", 2, 20000, 500, false};
     if (count == 3 && strchr(arguments[1], '=') == NULL)
         return replay(arguments[1], arguments[2]);
     for (int i = 1; i < count; i++) {
@@ -91,6 +92,7 @@ int main(int count, char **arguments)
     struct sums sums = {0};
     for (size_t t = 0; t < TABLES; t++) {
         explore_allow_races(tables[t]->may_race);
+        effort.may_race = tables[t]->may_race;
         for (size_t i = 0; i < tables[t]->count; i++) {
             if (strstr(tables[t]->programs[i].name, effort.filter) == NULL)
                 continue;

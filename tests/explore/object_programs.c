@@ -171,6 +171,34 @@ static void scavenge_steps(void)
         quarry_scavenge_step();
 }
 
+/* A transfer cache that has grown, with objects that are not needed. */
+#define MANY 3000u
+
+static void grow_transfer_cache(void)
+{
+    static void *many[MANY];
+    size_t count = quarry_alloc_batch(16, MANY, many);
+    quarry_free_batch(count, many);
+}
+
+static void fresh_with_grown_transfer_cache(void)
+{
+    fresh();
+    explore_as_cpu(0, grow_transfer_cache);
+}
+
+static void use_16_bytes(void)
+{
+    use_object(16, 3);
+    use_object(16, 4);
+}
+
+static void two_scavenge_steps(void)
+{
+    quarry_scavenge_step();
+    quarry_scavenge_step();
+}
+
 static void leave_idle_arena(void)
 {
     quarry_free(quarry_alloc(1100 * KIB));
@@ -265,6 +293,12 @@ static const struct explore_program programs[] = {
      2,
      fresh_with_idle_arena,
      {scavenge_steps, use_large_0},
+     nothing_lost,
+     NULL},
+    {"objects: a transfer cache shrinks while it is used",
+     2,
+     fresh_with_grown_transfer_cache,
+     {two_scavenge_steps, use_16_bytes},
      nothing_lost,
      NULL},
     {"objects: one grows into memory that the other frees",

@@ -22,7 +22,9 @@
  * accesses, or that none writes, is no choice. The set of the other words is learnt during the
  * search, which starts again when it grows. A plain access is no choice either: either
  * synchronisation orders it with the accesses of other CPUs, or it is a race, and that is a failure
- * (races.c). So plain accesses do not add executions.
+ * (races.c). So plain accesses do not add executions. Programs that misuse the allocator may race.
+ * For them the search with one preemption makes each plain access a point; their schedules begin
+ * with "plain".
  *
  * Memory is that of x86-64: a store may be held back while the CPU's later loads are done
  * (store_buffer.c). It costs as much as a preemption.

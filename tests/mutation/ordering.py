@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Mutants of ordering, publication, locking and undo: each must be found by a test.
 
-    ordering.py [--only TEXT] [--explained]
+    ordering.py [--only TEXT] [--jobs 2] [--explained]
 
 Each mutant is applied to a copy of the sources. First the exploration of the copy runs, then the host
 tests; one of them must fail. The text that a mutant replaces may move and be wrapped differently; a
@@ -13,18 +13,20 @@ reasons. They are tried with --explained, and one that a test finds is an error 
 
 import argparse
 import collections
+import concurrent.futures
 import pathlib
+import queue
 import re
 import shutil
 import subprocess
 import sys
 
-TREE = pathlib.Path("build/ordering")
+TREES = "build/ordering"  # a copy of the sources for each job
 FOLDERS = ("arch", "boot", "examples", "hosted", "include", "lib", "mk", "mm", "tests", "tools")
 EXPLORER = "build/explore-gcc/explore"
 HOST = "build/host-gcc/run-tests"
 # Program, arguments, seconds.
-CHECKS = (("exploration", [EXPLORER, "executions=400", "random=30", "bound=2"], 150), ("host tests", [HOST], 150))
+CHECKS = (("the exploration", [EXPLORER, "executions=400", "random=30", "bound=2"], 150), ("the host tests", [HOST], 150))
 
 # `function`: only inside it; "" for anywhere. Why: what goes wrong in the mutant.
 Mutant = collections.namedtuple("Mutant", "path function old new why")
@@ -324,27 +326,27 @@ def copy_file(source, target):
         shutil.copy(source, target)
 
 
-def copy_sources():
-    TREE.mkdir(parents=True, exist_ok=True)
+def copy_sources(tree):
+    tree.mkdir(parents=True, exist_ok=True)
     for name in FOLDERS:
-        shutil.copytree(name, TREE / name, dirs_exist_ok=True, copy_function=copy_file)
-    copy_file("Makefile", TREE / "Makefile")
+        shutil.copytree(name, tree / name, dirs_exist_ok=True, copy_function=copy_file)
+    copy_file("Makefile", tree / "Makefile")
 
 
-def build(program):
+def build(tree, program):
     # A mutant may leave something unused.
-    done = subprocess.run(["make", "-C", str(TREE), "CC=gcc", "WARNINGS=", program], stdout=subprocess.DEVNULL,
+    done = subprocess.run(["make", "-C", str(tree), "CC=gcc", "WARNINGS=", program], stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         sys.exit("the mutant does not build:\n" + done.stderr)
 
 
-def found_by():
+def found_by(tree):
     """The check of the copy that fails, and its first failure; None: none does."""
     for name, command, seconds in CHECKS:
-        build(command[0])
+        build(tree, command[0])
         try:
-            done = subprocess.run([str(TREE / command[0]), *command[1:]], stdout=subprocess.PIPE,
+            done = subprocess.run([str(tree / command[0]), *command[1:]], stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds,
                                   check=False)
         except subprocess.TimeoutExpired:
@@ -355,35 +357,55 @@ def found_by():
     return None
 
 
-def try_mutant(mutant):
-    original = pathlib.Path(mutant.path).read_text()
-    target = TREE / mutant.path
+def try_mutant(tree, mutant, original):
+    target = tree / mutant.path
     target.write_text(apply(mutant, original))
-    found = found_by()
+    found = found_by(tree)
     target.write_text(original)
     where = f"{mutant.path} {mutant.function}".strip()
     if found is None:
         print(f"NOT FOUND: {where}: {mutant.why}", flush=True)
     else:
-        print(f"found by the {found[0]}: {where}: {mutant.why}\n    {found[1][:240]}", flush=True)
-    return found
+        print(f"found by {found[0]}: {where}: {mutant.why}\n    {found[1][:240]}", flush=True)
+    return found[0] if found else "no test"
+
+
+def try_all(mutants, jobs):
+    """How many were found by each check."""
+    trees = queue.Queue()
+    for job in range(jobs):
+        tree = pathlib.Path(TREES) / str(job)
+        copy_sources(tree)
+        trees.put(tree)
+    found = found_by(tree)
+    if found is not None:
+        sys.exit(f"the unchanged sources fail: {found}")
+
+    def work(item):
+        tree = trees.get()
+        try:
+            return try_mutant(tree, *item)
+        finally:
+            trees.put(tree)
+
+    # Read now: the sources may be edited while this runs.
+    items = [(mutant, pathlib.Path(mutant.path).read_text()) for mutant in mutants]
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        return collections.Counter(pool.map(work, items))
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="")
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--explained", action="store_true")
     options = parser.parse_args()
     mutants = EXPLAINED if options.explained else MUTANTS
     wanted = [m for m in mutants if options.only in f"{m.path} {m.function} {m.why}"]
     for mutant in wanted:
         apply(mutant, pathlib.Path(mutant.path).read_text())
-    copy_sources()
-    found = found_by()
-    if found is not None:
-        sys.exit(f"the unchanged sources fail: {found}")
-    by = collections.Counter((try_mutant(mutant) or ["no test"])[0] for mutant in wanted)
-    print(f"{len(wanted)} mutants: " + ", ".join(f"{number} by the {name}" for name, number in by.items()))
+    by = try_all(wanted, options.jobs)
+    print(f"{len(wanted)} mutants: " + ", ".join(f"{number} by {name}" for name, number in by.items()))
     wrong = len(wanted) - by["no test"] if options.explained else by["no test"]
     sys.exit(wrong > 0)
 
