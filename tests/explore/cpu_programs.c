@@ -124,6 +124,7 @@ static void fresh_with_interrupts(void)
         &(struct explore_heap){.base = 64 * MIB, .bytes = 8 * MIB, .interrupt_cpu = interrupt_cpu});
     explore_cpus_online();
     explore_as_cpu(1, use_object);
+    explore_as_cpu(2, quarry_cpu_offline); /* it would never answer */
 }
 
 static size_t objects_cached(void)
