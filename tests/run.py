@@ -65,7 +65,7 @@ REFUSED = [
     ("1", "512M", "live stess=60", r"stess=60 is not an option; did you mean stress=SECONDS\?\nOptions: tests=TEXT "),
     ("1", "512M", "cpus=0", r"cpus=0 is wrong: N is a number from 1 "),
 ]
-EXPLORE_EFFORT = ["executions=1500", "random=60"]
+EXPLORE_EFFORT = ["executions=1000", "random=60"]
 EXPLORE_EFFORT_OTHERS = ["executions=300", "random=30"]
 HOST_DEADLINE = 600
 GUEST_DEADLINE = 600
