@@ -88,7 +88,8 @@ static void leave_two_frames(void)
     frame_free(singles[--single_count], 0);
 }
 
-/* The same, but another CPU has freed the frames: they are in the tree, not in a reservation. */
+/* The same, but CPU 0 has reserved the tree, and another CPU has freed the frames: they are in the
+ * tree, not in the reservation. */
 static void free_two(void)
 {
     frame_free(singles[--single_count], 0);
@@ -98,6 +99,7 @@ static void free_two(void)
 static void leave_two_frames_of_another_cpu(void)
 {
     fresh_tree();
+    use_single();
     keep_huge_frames();
     single_count = 0;
     while ((singles[single_count] = frame_alloc(0)) != 0)
