@@ -224,6 +224,27 @@ static void free_second(void)
     quarry_free(objects[1]);
 }
 
+/* Short, so that each interleaving with one preemption is tried early. */
+static void alloc_large_0(void)
+{
+    objects[0] = quarry_alloc(600 * KIB);
+}
+
+static void alloc_large_1(void)
+{
+    objects[1] = quarry_alloc(600 * KIB);
+}
+
+static void two_are_counted(void)
+{
+    struct quarry_stats stats;
+    quarry_stats(&stats);
+    EXPLORE_CHECK(stats.large_live_objects == 2);
+    quarry_free(objects[0]);
+    quarry_free(objects[1]);
+    nothing_lost();
+}
+
 /* Statistics that are read during changes are plausible, and nothing stops. */
 static void read_stats(void)
 {
@@ -306,6 +327,12 @@ static const struct explore_program programs[] = {
      one_large,
      {grow_and_free, free_second},
      nothing_lost,
+     NULL},
+    {"objects: two large ones are counted",
+     2,
+     fresh_with_idle_arena,
+     {alloc_large_0, alloc_large_1},
+     two_are_counted,
      NULL},
     {"objects: statistics are read during changes",
      2,
