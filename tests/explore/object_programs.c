@@ -227,12 +227,12 @@ static void free_second(void)
 /* Short, so that each interleaving with one preemption is tried early. */
 static void alloc_large_0(void)
 {
-    objects[0] = quarry_alloc(600 * KIB);
+    objects[0] = quarry_alloc(1100 * KIB);
 }
 
 static void alloc_large_1(void)
 {
-    objects[1] = quarry_alloc(600 * KIB);
+    objects[1] = quarry_alloc(1100 * KIB);
 }
 
 static void two_are_counted(void)

@@ -351,7 +351,8 @@ def found_by(tree):
                                   check=False)
         except subprocess.TimeoutExpired:
             return name, "too long"
-        failures = [line for line in done.stdout.splitlines() if line.startswith(("# ", "not ok")) and ": " in line]
+        lines = done.stdout.splitlines()
+        failures = [line for line in lines if line.startswith("not ok") or line.startswith("# ") and "race at" in line]
         if done.returncode != 0:
             return name, failures[0] if failures else "a crash"
     return None
