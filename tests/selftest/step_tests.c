@@ -346,7 +346,7 @@ TEST(step_nmi_at_every_instruction)
 
 /* ---- NMIs that the machine sends; the test matrix injects them ---- */
 
-#define NMI_ROUNDS 40000u
+#define NMI_ROUNDS 100000u
 
 static uint64_t nmi_slots[64]; /* atomic: a frame of each CPU that the next NMI frees, or 0 */
 static unsigned nmis;          /* atomic */
