@@ -118,13 +118,29 @@ static void interrupt_cpu(unsigned cpu)
     explore_interrupt(cpu, quarry_drain_interrupt);
 }
 
-static void fresh_with_interrupts(void)
+/* As an x2APIC: the interrupt may arrive before the stores of the sender. */
+static void interrupt_cpu_at_once(unsigned cpu)
+{
+    explore_interrupt(cpu, quarry_drain_interrupt);
+}
+
+static void fresh_interrupted_by(void (*interrupt)(unsigned cpu))
 {
     explore_heap_fresh_as(
-        &(struct explore_heap){.base = 64 * MIB, .bytes = 8 * MIB, .interrupt_cpu = interrupt_cpu});
+        &(struct explore_heap){.base = 64 * MIB, .bytes = 8 * MIB, .interrupt_cpu = interrupt});
     explore_cpus_online();
     explore_as_cpu(1, use_object);
     explore_as_cpu(2, quarry_cpu_offline); /* it would never answer */
+}
+
+static void fresh_with_interrupts(void)
+{
+    fresh_interrupted_by(interrupt_cpu);
+}
+
+static void fresh_with_early_interrupts(void)
+{
+    fresh_interrupted_by(interrupt_cpu_at_once);
 }
 
 static size_t objects_cached(void)
@@ -188,6 +204,12 @@ static const struct explore_program programs[] = {
     {"cpus: an interrupt drains a CPU that does nothing more",
      2,
      fresh_with_interrupts,
+     {drain_and_look, quarry_drain_interrupt},
+     all_drained,
+     NULL},
+    {"cpus: an interrupt that may come before the request drains a CPU",
+     2,
+     fresh_with_early_interrupts,
      {drain_and_look, quarry_drain_interrupt},
      all_drained,
      NULL},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Two CPUs free the same object: each execution stops, and nothing else is freed. */
+/* Programs that race: two CPUs free the same object, and statistics. In the first ones each
+ * execution stops, and nothing else is freed. */
 #include <quarry/quarry.h>
 
 #include "tests/explore/explore_heap.h"
@@ -74,7 +75,39 @@ static void free_first_and_alloc_aligned_large(void)
     alloc_aligned_large();
 }
 
+/* ---- statistics, which read the caches of other CPUs without a lock ---- */
+
+static void cpus_online(void)
+{
+    explore_heap_fresh(8 * MIB);
+    explore_cpus_online();
+}
+
+static void read_stats(void)
+{
+    struct quarry_class_stats stats;
+    quarry_class_stats(2, &stats);
+    EXPLORE_CHECK(stats.cached_objects <= 8 * MIB / 16);
+}
+
+static void use_object_and_go_offline(void)
+{
+    quarry_free(quarry_alloc(16));
+    quarry_cpu_offline();
+}
+
+static void nothing_lost(void)
+{
+    explore_expect_nothing_lost();
+}
+
 static const struct explore_program programs[] = {
+    {"races: statistics are read while a CPU goes offline",
+     2,
+     cpus_online,
+     {read_stats, use_object_and_go_offline},
+     nothing_lost,
+     NULL},
     {"misuse: two free the same large one",
      2,
      one_large,
