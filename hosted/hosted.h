@@ -5,7 +5,9 @@
  *     malloc.c       the functions that programs call
  *     sizes.c        sizes and cache ids
  *     port.c         the out-of-line half of the port: thread state, claims of CPUs
- *     threads.c      start and end of threads, and forks
+ *     threads.c      start and end of threads
+ *     numbers.c      the table of threads with a cache
+ *     fork.c         forks
  *     sharing.c      threads without a cache of their own use the caches of the machine's CPUs
  *     restartable.c  the restartable sequences by which they pop and push
  *     memory.c       the address space that serves as physical memory, and the stop
@@ -13,6 +15,7 @@
 #ifndef HOSTED_HOSTED_H
 #define HOSTED_HOSTED_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,6 +55,40 @@ void hosted_memory_idle(void *start, size_t bytes);
 void hosted_enter(void);
 void hosted_leave(void);
 
+/* ---- threads and forks ---- */
+
+/* A mutex of hosted/: taken and released by these, except in the thread that forks, which holds all
+ * of them. */
+void hosted_lock(pthread_mutex_t *mutex);
+void hosted_unlock(pthread_mutex_t *mutex);
+
+/* Held by a bare thread while it is in Quarry, and by a forking thread. */
+extern pthread_mutex_t hosted_bare_lock;
+
+/* Guards the table of threads. Held for a few instructions, never across a call of Quarry. */
+extern pthread_mutex_t hosted_threads_lock;
+
+/* Before the first call of malloc() returns: `count` threads can have a cache. Returns the first
+ * number behind theirs. */
+unsigned threads_numbers_init(unsigned count);
+
+/* A number for this thread; 0 if none is free. */
+unsigned threads_number_alloc(void);
+void threads_number_free(unsigned number);
+
+/* Waits until all threads with a number but this one are outside Quarry. hosted_threads_lock is
+ * held, and hosted_forker is this thread. */
+void threads_wait_for_others(void);
+
+/* In the child: frees the numbers of the other threads and reaps their caches. */
+void threads_reap_others(void);
+
+/* In a child that was forked inside Quarry: the numbers and caches of other threads are lost. */
+void threads_forget_others(void);
+
+/* Before the first thread has a cache. */
+void fork_init(void);
+
 /* ---- state of the port (port.c) ---- */
 
 /* A magazine that is always both empty and full. */
@@ -80,7 +117,10 @@ bool sharing_works(void);
 /* Brings the cache of the current CPU online if it is not. */
 void sharing_enter(void);
 
-/* Waits until no thread claims a CPU. hosted_forking is set. */
+/* Waits until no thread claims a CPU. hosted_forker is this thread. */
 void sharing_wait_for_all(void);
+
+/* In the child of a fork: no thread claims a CPU. */
+void sharing_forget_claims(void);
 
 #endif

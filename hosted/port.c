@@ -17,7 +17,7 @@ __thread struct hosted_thread hosted_thread = {
     .block = {.top = {[0 ... QUARRY_MAGAZINES - 1] = hosted_sentinel}},
 };
 
-bool hosted_forking;
+struct hosted_thread *hosted_forker;
 
 struct hosted_shared hosted_shared[HOSTED_SHARED_CPUS_MAX];
 unsigned hosted_first_shared;
@@ -29,6 +29,32 @@ void hosted_pause(void)
         sched_yield();
     else
         __builtin_ia32_pause();
+}
+
+/* ---- locks ---- */
+
+pthread_mutex_t hosted_threads_lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t hosted_bare_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool is_forker(void)
+{
+    return __atomic_load_n(&hosted_forker, __ATOMIC_RELAXED) == &hosted_thread;
+}
+
+void hosted_lock(pthread_mutex_t *mutex)
+{
+    if (is_forker())
+        return;
+    hosted_thread.locking++; /* first: a signal handler must not wait for this thread */
+    pthread_mutex_lock(mutex);
+}
+
+void hosted_unlock(pthread_mutex_t *mutex)
+{
+    if (is_forker())
+        return;
+    pthread_mutex_unlock(mutex);
+    hosted_thread.locking--;
 }
 
 /* ---- claims ---- */
@@ -67,16 +93,22 @@ struct quarry_cpu *hosted_shared_block(void)
 
 /* ---- fork ---- */
 
+static bool another_forks(void)
+{
+    const struct hosted_thread *forker = __atomic_load_n(&hosted_forker, __ATOMIC_SEQ_CST);
+    return forker != NULL && forker != &hosted_thread;
+}
+
 void hosted_wait_for_fork(void)
 {
-    while (atomic_load_acquire(&hosted_forking)) {
-        __atomic_store_n(&hosted_thread.masked, 0, __ATOMIC_SEQ_CST);
+    while (another_forks()) {
         if (hosted_is_sharing())
             hosted_unclaim();
-        while (atomic_load_acquire(&hosted_forking))
+        __atomic_store_n(&hosted_thread.masked, 0, __ATOMIC_SEQ_CST);
+        while (another_forks())
             sched_yield();
+        __atomic_exchange_n(&hosted_thread.masked, 1, __ATOMIC_SEQ_CST);
         if (hosted_is_sharing())
             hosted_claim();
-        __atomic_store_n(&hosted_thread.masked, 1, __ATOMIC_SEQ_CST);
     }
 }

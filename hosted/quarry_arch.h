@@ -9,7 +9,7 @@
  * sentinel. They miss, and the thread continues with restartable sequences (restartable.h).
  *
  * In place of masking interrupts, a thread with a number delays forks. fork() copies one thread and
- * the memory of all, so it must not happen while another thread changes shared data (threads.c). A
+ * the memory of all, so it must not happen while another thread changes shared data (fork.c). A
  * thread without a number claims the current CPU, which delays forks too.
  */
 #ifndef QUARRY_ARCH_H
@@ -28,7 +28,7 @@ enum hosted_state {
     HOSTED_NEW,     /* initial state: all magazines are set to the sentinel */
     HOSTED_LIVE,    /* has a CPU number and a cache of its own */
     HOSTED_SHARING, /* no number was free: it uses the caches of the CPUs that it runs on */
-    HOSTED_BARE,    /* cannot share, or is about to end: no cache, acts as CPU 0 */
+    HOSTED_BARE,    /* cannot share, or ends: no cache, acts as CPU 0 */
 };
 
 /* Accessed only by its thread, except `masked`, which a forking thread reads. */
@@ -40,14 +40,19 @@ struct hosted_thread {
     unsigned endings; /* number of runs of the destructor */
     unsigned misses;  /* calls that took the slow path */
     unsigned claimed; /* if HOSTED_SHARING and masked: the machine's CPU that it claims */
+    unsigned locking; /* mutexes of hosted/ that it holds or waits for */
+    unsigned forks;   /* calls of fork() that it is in: more than one by a signal handler */
 };
 
 extern __thread struct hosted_thread hosted_thread
     __attribute__((__visibility__("hidden"), tls_model("initial-exec")));
 
-/* Called while masked: unmasks this thread until the fork is done. */
+/* The thread for whose fork() all others must stay outside Quarry; NULL: none. Atomic. */
+extern struct hosted_thread *hosted_forker;
+
+/* Called while masked and a thread forks: unmasks this thread until the fork is done. Returns at
+ * once in the thread that forks. */
 void hosted_wait_for_fork(void);
-extern bool hosted_forking; /* atomic */
 
 /* For threads in the state HOSTED_SHARING. */
 void hosted_claim(void);
@@ -60,23 +65,24 @@ static inline bool hosted_is_sharing(void)
     return __builtin_expect(hosted_thread.state == HOSTED_SHARING, 0);
 }
 
+/* A signal handler may fork at any instruction: a thread that claims a CPU is always masked. */
 static inline uintptr_t quarry_port_irq_save(void)
 {
     uintptr_t before = hosted_thread.masked;
+    /* The forking thread must see this store before this thread reads hosted_forker. */
+    __atomic_exchange_n(&hosted_thread.masked, before + 1, __ATOMIC_SEQ_CST);
     if (before == 0 && hosted_is_sharing())
         hosted_claim();
-    /* The forking thread must see this store before this thread reads hosted_forking. */
-    __atomic_exchange_n(&hosted_thread.masked, before + 1, __ATOMIC_SEQ_CST);
-    if (__builtin_expect(before == 0 && __atomic_load_n(&hosted_forking, __ATOMIC_SEQ_CST), 0))
+    if (__builtin_expect(before == 0 && __atomic_load_n(&hosted_forker, __ATOMIC_SEQ_CST), 0))
         hosted_wait_for_fork();
     return before;
 }
 
 static inline void quarry_port_irq_restore(uintptr_t before)
 {
-    __atomic_store_n(&hosted_thread.masked, before, __ATOMIC_RELEASE);
     if (before == 0 && hosted_is_sharing())
         hosted_unclaim();
+    __atomic_store_n(&hosted_thread.masked, before, __ATOMIC_RELEASE);
 }
 
 /* quarry_alloc() and the others are the C functions of mm/. */

@@ -121,7 +121,7 @@ int restartable_claim(void)
         : "=&a"(claimed), "=&c"(entry), [descriptor] "=m"(registration()->rseq_cs)
         : [cpu] "m"(registration()->cpu_id)
         : "rdx", "memory", "cc");
-    /* A forking thread must see the claim before this thread reads hosted_forking. */
+    /* A forking thread must see the claim before this thread reads hosted_forker. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return claimed ? (int)(entry - restartable_table) : RESTARTABLE_BUSY;
 }

@@ -6,8 +6,9 @@
  * moves it. Without a claim it has those of the current CPU, which are only a hint.
  *
  * A CPU's cache goes online when the first sharing thread uses it. Such a thread owns nothing
- * between claims, so its end needs no cleanup. A fork waits until no CPU is claimed, so the child
- * needs none either.
+ * between claims, so its end needs no cleanup. A fork waits until no CPU is claimed. A thread that
+ * then claims one finds that a thread forks and stores the entry again; in the child, where that
+ * thread does not exist, the forking thread stores it.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -88,4 +89,10 @@ void sharing_wait_for_all(void)
     for (unsigned cpu = 0; cpu < shared_count; cpu++)
         while (restartable_block(cpu) == NULL)
             sched_yield();
+}
+
+void sharing_forget_claims(void)
+{
+    for (unsigned cpu = 0; cpu < shared_count; cpu++)
+        restartable_set(cpu, &hosted_shared[cpu].block);
 }

@@ -24,7 +24,7 @@ ifeq ($(HARDEN),0)
 	@$(MAKE) --no-print-directory HARDEN=2 image host-programs
 endif
 
-TEST_PRODUCTS := $(HOST_PROGRAMS) $(CHECK_OPTIONS) $(GUEST)/quarry.o $(PRELOAD_LIBRARIES) $(PRELOAD)/family dist usb \
+TEST_PRODUCTS := $(HOST_PROGRAMS) $(CHECK_OPTIONS) $(GUEST)/quarry.o $(PRELOAD_LIBRARIES) $(PRELOAD_TESTS) dist usb \
    $(if $(HARDENED),,$(SCALING)/scaling)
 
 test: image variants $(TEST_PRODUCTS) ##test all tests: host, sanitizers, guest, release; ends with a count

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# check.sh LIBRARY FAMILY: tests the hosted library with the program FAMILY, and with programs whose
-# output must be the same with the library as without. Ends with "N passed, N failed, N skipped".
+# check.sh LIBRARY FAMILY: tests the hosted library with the program FAMILY and those beside it, and
+# with programs whose output must be the same with the library as without. Ends with
+# "N passed, N failed, N skipped".
 set -u
 
 library=$(realpath "$1")
@@ -46,9 +47,12 @@ counted() {
     esac
 }
 
-counted "$family"
-echo "# without restartable sequences:"
-counted env GLIBC_TUNABLES=glibc.pthread.rseq=0 "$family"
+for program in family early forks; do
+    program=$(dirname "$family")/$program
+    counted "$program"
+    echo "# without restartable sequences:"
+    counted env GLIBC_TUNABLES=glibc.pthread.rseq=0 "$program"
+done
 
 cat >"$folder/program.py" <<'EOF'
 import json, re, threading

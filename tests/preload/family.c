@@ -19,37 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static unsigned passed;
-static unsigned failed;
-
-#define EXPECT(condition) expect(condition, #condition, __LINE__)
-
-static void expect(bool holds, const char *condition, int line)
-{
-    if (holds)
-        return;
-    printf("# %d: failed: %s\n", line, condition);
-    failed++;
-}
-
-static void run(const char *name, void (*test)(void))
-{
-    unsigned before = failed;
-    test();
-    bool good = failed == before;
-    passed += good;
-    failed = before + !good;
-    printf("%s - preload %s\n", good ? "ok" : "not ok", name);
-    fflush(stdout);
-}
-
-/* Through volatile pointers, because the compiler may optimise calls of malloc(). */
-static void *(*volatile call_memalign)(size_t, size_t) = memalign;
-static void *(*volatile call_aligned_alloc)(size_t, size_t) = aligned_alloc;
-static void *(*volatile call_malloc)(size_t) = malloc;
-static void *(*volatile call_calloc)(size_t, size_t) = calloc;
-static void *(*volatile call_realloc)(void *, size_t) = realloc;
-static void (*volatile call_free)(void *) = free;
+#include "tests/preload/test.h"
 
 /* ---- the library ---- */
 
@@ -456,6 +426,5 @@ int main(void)
     run("misuse", misuse);
     run("memory returns to Linux", memory_returns_to_linux);
     run("trim", trim);
-    printf("%u passed, %u failed\n", passed, failed);
-    return failed != 0;
+    return finish();
 }
