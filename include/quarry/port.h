@@ -150,6 +150,17 @@ struct quarry_setup {
      */
     void (*memory_idle)(void *start, size_t bytes);
 
+    /*
+     * Optional (NULL: all memory of the map can be used from the start): makes memory of the direct
+     * map usable before Quarry uses it first. Called for 64 MiB at a time (QUARRY_TREE_CHILDREN
+     * times 2 MiB), aligned to that, in the order of addresses, and not for ranges without usable
+     * memory. Memory for Quarry's tables must be usable before quarry_init(): it is the end of the
+     * smallest region that is large enough. False: not now. Then Quarry continues as if no memory
+     * were left, and calls again at a later request. Called with interrupts off and a lock held;
+     * must not call Quarry.
+     */
+    bool (*memory_needed)(void *start, size_t bytes);
+
     /* Optional: random bits. From level 1 of hardening on they make canaries and the order of slots
      * unpredictable. 0: the same at each start. */
     uint64_t seed;

@@ -96,6 +96,7 @@ struct frame_allocator {
     size_t tree_count;
     unsigned cpus;
 
+    bool (*memory_needed)(size_t first, size_t count); /* NULL: memory is always usable */
     size_t frontier;       /* trees [0, frontier) are ready; grows under frontier_lock */
     size_t pending_frames; /* usable frames of the other trees; frontier_lock */
     size_t total_frames;   /* usable frames; frontier_lock */

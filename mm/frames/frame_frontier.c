@@ -125,6 +125,14 @@ static size_t tree_build(struct frame_allocator *allocator, size_t tree)
     return usable;
 }
 
+/* Whether the frames of the tree, some of which are usable, can be used now. */
+static bool has_memory(const struct frame_allocator *allocator, size_t tree)
+{
+    return allocator->memory_needed == NULL ||
+           allocator->memory_needed(tree * TREE_FRAMES, TREE_FRAMES);
+}
+
+/* A tree without memory is built again by the next call. */
 bool frame_frontier_advance(struct frame_allocator *allocator)
 {
     irq_state irq = spinlock_acquire(&allocator->frontier_lock);
@@ -132,6 +140,10 @@ bool frame_frontier_advance(struct frame_allocator *allocator)
     size_t tree = allocator->frontier;
     while (usable == 0 && tree < allocator->tree_count)
         usable = tree_build(allocator, tree++);
+    if (usable > 0 && !has_memory(allocator, tree - 1)) {
+        usable = 0;
+        tree--;
+    }
     atomic_store_relaxed(&allocator->pending_frames, allocator->pending_frames - usable);
     atomic_store_release(&allocator->frontier, tree);
     spinlock_release(&allocator->frontier_lock, irq);

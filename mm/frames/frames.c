@@ -12,6 +12,7 @@ size_t frames_import(const struct quarry_setup *setup)
 {
     frames.direct_map = setup->direct_map;
     frames.memory_idle = setup->memory_idle;
+    frames.memory_needed = setup->memory_needed;
     frames.reclaim = NULL;
     memory_map_import(&frames.map, setup->regions, setup->region_count);
     return memory_map_end(&frames.map);
@@ -27,10 +28,17 @@ bool frames_open_boot_memory(struct boot_memory *boot, size_t bytes)
     return boot_memory_open(boot, &frames.map, frames.direct_map, bytes);
 }
 
+static bool memory_needed(size_t first, size_t count)
+{
+    return frames.memory_needed(frame_address(first), count * FRAME_BYTES);
+}
+
 void frames_init(struct boot_memory *boot, size_t end_frame, unsigned cpus)
 {
     struct frame_allocator *allocator = &frames.nodes[0].allocator;
     frame_allocator_init(allocator, &frames.map, end_frame, boot, cpus);
+    if (frames.memory_needed != NULL)
+        allocator->memory_needed = memory_needed;
     frames.last_frame = (allocator->child_count << CHILD_SHIFT) - 1;
 }
 

@@ -28,8 +28,9 @@ struct frames {
     uintptr_t direct_map;
     struct frame_node nodes[FRAME_NODES];
     struct memory_map map;
-    size_t (*reclaim)(size_t run);                  /* see frames_set_reclaim() */
-    void (*memory_idle)(void *start, size_t bytes); /* the port's; NULL: it has none */
+    size_t (*reclaim)(size_t run);                    /* see frames_set_reclaim() */
+    void (*memory_idle)(void *start, size_t bytes);   /* the port's; NULL: it has none */
+    bool (*memory_needed)(void *start, size_t bytes); /* the same */
 };
 
 extern struct frames frames;

@@ -164,6 +164,40 @@ TEST(frame_api_returns_how_many_frames_joined)
     test_heap_fresh();
 }
 
+/* ---- memory that is made usable when it is needed ---- */
+
+static size_t memory_end; /* the first frame that cannot be used */
+static size_t needed_end;
+
+static bool is_memory(size_t first, size_t count)
+{
+    if (first + count > memory_end)
+        return false;
+    needed_end = first + count;
+    return true;
+}
+
+/* Two trees; the second one has no memory at first. */
+TEST(memory_that_is_refused_is_asked_for_again)
+{
+    const struct quarry_memory_region trees[] = {{BASE, BYTES(2 * TREE_FRAMES), U}};
+    struct fake_frames *fake = make(trees, 1);
+    struct frame_allocator *allocator = &fake->allocator;
+    size_t first_tree = (BASE >> FRAME_SHIFT) / TREE_FRAMES;
+    allocator->memory_needed = is_memory;
+    memory_end = (first_tree + 1) * TREE_FRAMES;
+    for (size_t i = 0; i < QUARRY_TREE_CHILDREN; i++)
+        REQUIRE(frame_allocator_alloc(allocator, 0, CHILD_SHIFT) < memory_end);
+    REQUIRE(frame_allocator_alloc(allocator, 0, CHILD_SHIFT) == NO_FRAME);
+    REQUIRE(frame_allocator_alloc_range(allocator, 3, 1, 0) == NO_FRAME);
+    REQUIRE(needed_end == memory_end);
+    memory_end += TREE_FRAMES;
+    REQUIRE(frame_allocator_alloc_range(allocator, TREE_FRAMES, 1, 0) == needed_end - TREE_FRAMES);
+    REQUIRE(needed_end == memory_end);
+    frame_allocator_verify(allocator);
+    fake_frames_destroy(fake);
+}
+
 /* ---- reports ---- */
 
 static void free_in_the_middle(void *argument)
