@@ -89,6 +89,7 @@ static void in_child(void)
     if (streams_locked)
         _IO_list_resetlock();
     streams_locked = false;
+    background_forget();
     if (end_fork()) {
         sharing_forget_claims();
         let_others_in();

@@ -11,6 +11,8 @@
  *     sharing.c      threads without a cache of their own use the caches of the machine's CPUs
  *     restartable.c  the restartable sequences by which they pop and push
  *     memory.c       the address space that serves as physical memory, and the stop
+ *     resident.c     which memory of large objects returns to Linux, and when
+ *     background.c   a thread that returns memory by time
  */
 #ifndef HOSTED_HOSTED_H
 #define HOSTED_HOSTED_H
@@ -38,16 +40,28 @@
 
 _Static_assert(HOSTED_THREAD_CACHES >= 0 && HOSTED_THREAD_CACHES <= HOSTED_THREADS_MAX, "numbers");
 
-/* The start of the address space that serves as physical memory: physical address 0. The first call
- * maps it. */
-uintptr_t hosted_direct_map(void);
+/* What serves as physical memory. The first region is for tables. */
+struct hosted_memory {
+    uintptr_t direct_map;
+    struct quarry_memory_region tables;
+    struct quarry_memory_region heap;
+};
 
-/* Returns the memory to Linux until the next write to it. */
-void hosted_memory_idle(void *start, size_t bytes);
+/* Called once. Stops if there is no address space. */
+struct hosted_memory hosted_memory_map(void);
 
-#define HOSTED_MEMORY_BYTES ((size_t)64 << 30)
+/* setup.memory_needed. */
+bool hosted_memory_needed(void *start, size_t bytes);
 
-/* The frame allocator saves the first 64 MiB for devices; memory begins above. */
+/* Before a request for `bytes`. If Linux has not so much, the request may only get what the heap
+ * has. Otherwise the heap would grow up to the limit of the process and the request fail. After the
+ * request: with 0. */
+void hosted_memory_expect(size_t bytes);
+
+/* Physical addresses end here, or below if the process is limited. */
+#define HOSTED_MEMORY_BYTES ((uint64_t)64 << 30)
+
+/* The frame allocator saves the first 64 MiB for devices. They are not mapped. */
 #define HOSTED_FIRST_BYTE ((uint64_t)64 << 20)
 
 /* Called before and after every function of Quarry except pop and push. Between the two calls
@@ -55,7 +69,47 @@ void hosted_memory_idle(void *start, size_t bytes);
 void hosted_enter(void);
 void hosted_leave(void);
 
+/* ---- large objects: what is resident (resident.c) ---- */
+
+/* Pages of an object of 2 MiB or more. */
+struct resident_pages {
+    size_t first;
+    size_t count;
+};
+
+/* Returns the memory to Linux until the next write to it. setup.memory_idle. */
+void hosted_memory_idle(void *start, size_t bytes);
+
+/* The pages of a large object; no pages for any other address. A hint if no object begins there. */
+struct resident_pages resident_pages_of(const void *object);
+
+/* The object was allocated or grew; these pages were freed. */
+void resident_allocated(const void *object);
+void resident_freed(struct resident_pages pages);
+
+/* Before resident_allocated(): sets the bytes of a new large object to 0. */
+void resident_clear(void *object, size_t bytes);
+
+/* Returns freed pages of large objects to Linux: those that were freed some steps ago, or all of
+ * them. Returns the number of 2 MiB blocks. */
+void resident_step(void);
+size_t resident_return_freed(void);
+
+/* Blocks that may be returned. */
+unsigned resident_freed_blocks(void);
+
+/* ---- the thread that returns memory (background.c) ---- */
+
+/* Starts the thread if there is much to return, and it does not run. No lock is held. */
+void background_start(void);
+
+/* In the child of a fork, which has no such thread. */
+void background_forget(void);
+
 /* ---- threads and forks ---- */
+
+/* This thread has no cache from now on. */
+void threads_become_bare(void);
 
 /* A mutex of hosted/: taken and released by these, except in the thread that forks, which holds all
  * of them. */

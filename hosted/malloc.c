@@ -3,8 +3,8 @@
  * The malloc family on top of Quarry's API.
  *
  * Programs expect more than the API guarantees: objects of more than 8 bytes are aligned to 16;
- * errno is ENOMEM when memory is exhausted; free() ignores a pointer from before this library was
- * loaded. All other misuse stops the program with a report.
+ * errno is ENOMEM when memory is exhausted. Misuse stops the program with a report. A pointer that
+ * the library did not return is misuse, too: it is loaded with the program, so there are no others.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -18,8 +18,8 @@
 
 #define EXPORT __attribute__((__visibility__("default")))
 
-/* glibc also keeps freed objects only up to this size. */
-#define HUGE_OBJECT_BYTES ((size_t)32 << 20)
+/* Objects from here on are not in arenas (mm/pages/page_heap.h). */
+#define LARGE_BYTES ARENA_BYTES
 
 static void *checked(void *object)
 {
@@ -36,6 +36,20 @@ static SLOW void *alloc_slow(size_t bytes)
     return checked(object);
 }
 
+static SLOW void *alloc_large(size_t alignment, size_t bytes, bool zeroed)
+{
+    hosted_enter();
+    hosted_memory_expect(bytes);
+    void *object = quarry_aligned(max_u64(alignment, HOSTED_ALIGNMENT), hosted_rounded(bytes));
+    hosted_memory_expect(0);
+    if (object != NULL && zeroed)
+        resident_clear(object, bytes);
+    if (object != NULL)
+        resident_allocated(object);
+    hosted_leave();
+    return checked(object);
+}
+
 EXPORT void *malloc(size_t bytes)
 {
     if (likely(!QUARRY_HARDEN && bytes <= SIZE_CLASS_LOOKUP_BYTES_MAX)) {
@@ -43,34 +57,22 @@ EXPORT void *malloc(size_t bytes)
         if (likely(object != NULL))
             return object;
     }
-    return alloc_slow(bytes);
-}
-
-static bool is_ours(const void *object)
-{
-    return (uintptr_t)object - page_map.direct_map - HOSTED_FIRST_BYTE <
-           HOSTED_MEMORY_BYTES - HOSTED_FIRST_BYTE;
-}
-
-/* Quarry keeps the frames of a huge object, which may not be used again soon. Linux gets them. */
-static void return_pages_of_huge(void *object)
-{
-    const struct span *span = span_of_address(object);
-    if (span != NULL && (uintptr_t)object == span_address(span) &&
-        span->pages >= HUGE_OBJECT_BYTES / FRAME_BYTES)
-        hosted_memory_idle(object, span->pages * FRAME_BYTES);
+    return bytes < LARGE_BYTES ? alloc_slow(bytes) : alloc_large(1, bytes, false);
 }
 
 static SLOW void free_slow(void *object)
 {
-    if (object == NULL || !is_ours(object))
+    if (object == NULL)
         return;
     int error = errno; /* free() must not change it */
     hosted_enter();
-    if (page_map_cache_id(object) == 0)
-        return_pages_of_huge(object);
+    struct resident_pages pages = resident_pages_of(object);
     quarry_free(object);
+    if (pages.count >= ARENA_PAGES)
+        resident_freed(pages);
     hosted_leave();
+    if (pages.count >= ARENA_PAGES)
+        background_start();
     errno = error;
 }
 
@@ -85,6 +87,8 @@ EXPORT void *calloc(size_t count, size_t bytes)
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total))
         return checked(NULL);
+    if (unlikely(total >= LARGE_BYTES))
+        return alloc_large(1, total, true);
     void *object = malloc(total);
     if (likely(object != NULL))
         memset(object, 0, total);
@@ -102,6 +106,31 @@ static bool stays_in_place(size_t bytes, size_t slot_bytes)
     return bytes <= slot_bytes && bytes > slot_bytes / 2;
 }
 
+/* The pages that a large object gave up. */
+static struct resident_pages given_up(struct resident_pages before, const void *object,
+                                      const void *resized)
+{
+    struct resident_pages after = resident_pages_of(resized);
+    size_t kept = resized == object ? min_u64(after.count, before.count) : 0;
+    return (struct resident_pages){before.first + kept, before.count - kept};
+}
+
+static SLOW void *realloc_slow(void *object, size_t bytes)
+{
+    hosted_enter();
+    struct resident_pages before = resident_pages_of(object);
+    hosted_memory_expect(bytes);
+    void *resized = quarry_realloc(object, hosted_rounded(bytes));
+    hosted_memory_expect(0);
+    if (resized != NULL) {
+        resident_allocated(resized);
+        if (before.count >= ARENA_PAGES)
+            resident_freed(given_up(before, object, resized));
+    }
+    hosted_leave();
+    return checked(resized);
+}
+
 EXPORT void *realloc(void *object, size_t bytes)
 {
     if (object == NULL)
@@ -111,6 +140,8 @@ EXPORT void *realloc(void *object, size_t bytes)
         return NULL;
     }
     unsigned cache_id = page_map_cache_id(object);
+    if (QUARRY_HARDEN == 1 && stays_in_place(bytes, malloc_usable_size(object)))
+        return object;
     if (!QUARRY_HARDEN && cache_id != 0) {
         size_t slot_bytes = size_classes[cache_id].bytes;
         if (stays_in_place(bytes, slot_bytes))
@@ -118,10 +149,7 @@ EXPORT void *realloc(void *object, size_t bytes)
         if (bytes > slot_bytes)
             bytes = max_u64(bytes, slot_bytes + slot_bytes / 8);
     }
-    hosted_enter();
-    void *resized = quarry_realloc(object, hosted_rounded(bytes));
-    hosted_leave();
-    return checked(resized);
+    return realloc_slow(object, bytes);
 }
 
 EXPORT void *reallocarray(void *object, size_t count, size_t bytes)
@@ -134,7 +162,7 @@ EXPORT void *reallocarray(void *object, size_t count, size_t bytes)
 
 EXPORT size_t malloc_usable_size(void *object)
 {
-    if (object == NULL || !is_ours(object))
+    if (object == NULL)
         return 0;
     hosted_enter();
     size_t bytes = quarry_usable_size(object);
@@ -144,8 +172,12 @@ EXPORT size_t malloc_usable_size(void *object)
 
 /* ---- aligned ---- */
 
+#define ALIGNMENT_MAX (SIZE_MAX / 2 + 1) /* the largest power of two */
+
 static void *aligned(size_t alignment, size_t bytes)
 {
+    if (bytes >= LARGE_BYTES)
+        return alloc_large(alignment, bytes, false);
     hosted_enter();
     void *object = quarry_aligned(max_u64(alignment, HOSTED_ALIGNMENT), bytes);
     hosted_leave();
@@ -177,6 +209,10 @@ EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
 /* An alignment that is not a power of two is rounded up to the next one, as in glibc. */
 EXPORT void *memalign(size_t alignment, size_t bytes)
 {
+    if (alignment > ALIGNMENT_MAX) {
+        errno = EINVAL;
+        return NULL;
+    }
     while (!is_power_of_two(alignment) && alignment != 0)
         alignment += alignment & -alignment;
     return checked(aligned(max_u64(alignment, 1), bytes));
@@ -200,7 +236,7 @@ EXPORT int malloc_trim(size_t keep_bytes)
 {
     (void)keep_bytes;
     hosted_enter();
-    size_t frames = quarry_scavenge();
+    size_t returned = quarry_scavenge() + resident_return_freed();
     hosted_leave();
-    return frames > 0;
+    return returned > 0;
 }

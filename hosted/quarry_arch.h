@@ -41,6 +41,7 @@ struct hosted_thread {
     unsigned misses;  /* calls that took the slow path */
     unsigned claimed; /* if HOSTED_SHARING and masked: the machine's CPU that it claims */
     unsigned locking; /* mutexes of hosted/ that it holds or waits for */
+    bool no_growth;   /* the heap may not grow for this request: Linux would refuse it */
     unsigned forks;   /* calls of fork() that it is in: more than one by a signal handler */
 };
 

@@ -13,6 +13,8 @@
 
 static inline size_t hosted_rounded(size_t bytes)
 {
+    if (bytes == 0)
+        return 1; /* at level 2 a program may use what it asked for, and this is something */
     return bytes <= 8 || bytes > SIZE_MAX - HOSTED_ALIGNMENT ? bytes
                                                              : round_up(bytes, HOSTED_ALIGNMENT);
 }

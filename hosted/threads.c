@@ -30,6 +30,7 @@
 /* Threads with a cache of their own. More would waste memory for tables on a small machine. */
 #define THREADS_PER_CPU 4u
 #define SCAVENGE_MISSES 4096u /* misses between two steps of some thousand instructions each */
+#define LOOK_MISSES 64u       /* misses between two looks at how much memory is free */
 
 enum { UNSTARTED, STARTING, STARTED };
 static int started; /* atomic */
@@ -42,7 +43,7 @@ static struct quarry_cpu cpu_0;
 /* ---- start ---- */
 
 /* The cache of CPU 0 is never online, so this thread caches nothing. */
-static void become_bare(void)
+void threads_become_bare(void)
 {
     hosted_thread.number = 0;
     hosted_thread.block.cache = cpu_cache_of(0);
@@ -55,7 +56,7 @@ static void go_offline(void)
     threads_number_free(hosted_thread.number);
     for (unsigned i = 0; i < QUARRY_MAGAZINES; i++)
         hosted_thread.block.top[i] = hosted_sentinel;
-    become_bare();
+    threads_become_bare();
 }
 
 /* A thread has a cache only if a destructor will take it away. The destructor's value may need
@@ -75,7 +76,7 @@ static void become_live(void)
     if (sharing_works())
         hosted_thread.state = HOSTED_SHARING;
     else
-        become_bare();
+        threads_become_bare();
 }
 
 /* ---- end ---- */
@@ -102,17 +103,17 @@ static unsigned threads_with_caches(unsigned sharable)
 
 static void start(void)
 {
-    static const struct quarry_memory_region memory = {HOSTED_FIRST_BYTE,
-                                                       HOSTED_MEMORY_BYTES - HOSTED_FIRST_BYTE,
-                                                       QUARRY_MEMORY_USABLE};
+    struct hosted_memory memory = hosted_memory_map();
+    const struct quarry_memory_region regions[] = {memory.tables, memory.heap};
     unsigned sharable = sharing_count();
     unsigned first_shared = threads_numbers_init(threads_with_caches(sharable));
     const struct quarry_setup setup = {
-        .regions = &memory,
-        .region_count = 1,
-        .direct_map = hosted_direct_map(),
+        .regions = regions,
+        .region_count = sizeof regions / sizeof regions[0],
+        .direct_map = memory.direct_map,
         .cpus = first_shared + sharable,
         .memory_idle = hosted_memory_idle,
+        .memory_needed = hosted_memory_needed,
     };
     if (quarry_init(&setup) != QUARRY_OK)
         quarry_port_panic("quarry: cannot initialise the heap");
@@ -149,17 +150,23 @@ void hosted_enter(void)
 }
 
 /* Programs do not call the scavenger, so every thread runs a step now and then. */
-static void scavenge_sometimes(void)
+static SLOW void look_at_memory(void)
 {
-    if (++hosted_thread.misses % SCAVENGE_MISSES == 0)
+    if (hosted_thread.misses % SCAVENGE_MISSES == 0) {
         quarry_scavenge_step();
+        resident_step();
+    }
 }
 
 void hosted_leave(void)
 {
-    scavenge_sometimes();
+    bool look = ++hosted_thread.misses % LOOK_MISSES == 0;
+    if (look)
+        look_at_memory();
     if (unlikely(hosted_thread.state == HOSTED_BARE))
         hosted_unlock(&hosted_bare_lock);
+    if (look)
+        background_start();
 }
 
 /* Also registers the handlers of fork(), before other libraries register theirs: the library is

@@ -31,7 +31,7 @@ $(PRELOAD)/libquarry-preload-sharing.so: $(call objects,$(PRELOAD),$(filter-out 
 
 # The test programs, compiled so that the compiler does not know what malloc() is. early is linked
 # with a library that starts before the program.
-PRELOAD_TESTS := $(PRELOAD)/family $(PRELOAD)/forks $(PRELOAD)/early
+PRELOAD_TESTS := $(PRELOAD)/family $(PRELOAD)/forks $(PRELOAD)/early $(PRELOAD)/memory
 PRELOAD_TEST_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -I. -Wall -Wextra -Werror -Wno-unknown-warning-option -Wno-alloc-size-larger-than \
    -fno-builtin -pthread
 

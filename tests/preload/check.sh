@@ -47,7 +47,7 @@ counted() {
     esac
 }
 
-for program in family early forks; do
+for program in family early forks memory; do
     program=$(dirname "$family")/$program
     counted "$program"
     echo "# without restartable sequences:"
@@ -87,6 +87,9 @@ same "clang compiles" clang -O2 -S -o - program.c
 same "gdb runs python" gdb -batch -ex 'python print(sum(range(1000)))'
 same "perl splits and joins" perl -e \
     'my %h; $h{$_ % 977} .= "x$_," for 1 .. 200000; print length join "|", map { $h{$_} } sort keys %h'
+same "python3 within 4 GB of address space" sh -c 'ulimit -v 4000000; exec python3 -c "print(4)"'
+same "python3 within 4 GB of data" sh -c 'ulimit -d 4000000; exec python3 -c "print(4)"'
+same "valgrind runs a program" valgrind -q --tool=none /bin/echo ran
 same "sort with threads" sh -c \
     'seq 300000 | awk "{print \$1 * 7919 % 300007}" | sort --parallel=4 -S 2M | cksum'
 same "git commits" sh -c \

@@ -91,11 +91,12 @@ static void errors(void)
     errno = 7;
     call_free(call_malloc(3000000));
     EXPECT(errno == 7);
-    /* A foreign pointer, as from before the library was loaded. */
-    void *foreign = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    call_free((char *)foreign + 64);
-    EXPECT(malloc_usable_size((char *)foreign + 64) == 0);
-    munmap(foreign, 4096);
+    errno = 0;
+    EXPECT(call_memalign(SIZE_MAX, 4096) == NULL && errno == EINVAL);
+    errno = 0;
+    EXPECT(call_memalign(SIZE_MAX / 2 + 2, 100) == NULL && errno == EINVAL);
+    errno = 0;
+    EXPECT(call_memalign(SIZE_MAX / 2 + 1, 100) == NULL && errno == ENOMEM);
 }
 
 static void resizing(void)
@@ -117,6 +118,20 @@ static void resizing(void)
         old = bytes;
     }
     call_free(object);
+}
+
+/* What malloc_usable_size() says can be used, and realloc() to that size does nothing. */
+static void usable_sizes(void)
+{
+    for (size_t bytes = 0; bytes < 5000000; bytes += bytes < 3000 ? 1 : bytes / 7) {
+        char *object = call_malloc(bytes);
+        size_t usable = malloc_usable_size(object);
+        EXPECT(usable >= bytes && usable > 0);
+        memset(object, 1, usable);
+        EXPECT(call_realloc(object, usable) == object);
+        call_free(object);
+    }
+    call_free(memset(call_malloc(40000000), 1, 40000000)); /* its memory returns to Linux at once */
 }
 
 /* ---- threads ---- */
@@ -323,6 +338,17 @@ static void free_inside_large(void)
     call_free((char *)call_malloc(3000000) + 4096);
 }
 
+static void free_foreign(void)
+{
+    void *foreign = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    call_free((char *)foreign + 64);
+}
+
+static void free_wild(void)
+{
+    call_free((char *)call_malloc(100) + ((size_t)1 << 34));
+}
+
 static void usable_size_of_interior(void)
 {
     malloc_usable_size((char *)call_malloc(500) + 16);
@@ -354,6 +380,8 @@ static void expect_abort(void (*misuse)(void), const char *report)
 static void misuse(void)
 {
     expect_abort(free_inside_large, "quarry: bad free: interior pointer\n  address  0x");
+    expect_abort(free_foreign, "quarry: bad free: foreign pointer\n  address  0x");
+    expect_abort(free_wild, "quarry: bad free: foreign pointer\n  address  0x");
     expect_abort(usable_size_of_interior,
                  "quarry: bad usable size: interior pointer\n  address  0x");
 }
@@ -418,6 +446,7 @@ int main(void)
     run("sizes and alignment", sizes_and_alignment);
     run("errors", errors);
     run("resizing", resizing);
+    run("usable sizes", usable_sizes);
     run("threads exchange objects", threads_exchange_objects);
     run("threads start and end", threads_start_and_end);
     run("many threads at once", many_threads_at_once);

@@ -56,6 +56,7 @@ static inline bool child_survives(void (*function)(void))
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
+        failed = 0;
         alarm(100);
         function();
         fflush(stdout);
