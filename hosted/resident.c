@@ -4,8 +4,9 @@
  *
  * The page heap frees the blocks of an object of 2 MiB or more to the frame allocator at once, and
  * does not report them to the port, because they may be used again soon. Here they are recorded.
- * Those of a huge object return to Linux when it is freed. The others are kept for some steps, and
- * no more than KEPT_BLOCKS_MAX of them, which is what glibc keeps too.
+ * Those of a huge object return to Linux when it is freed. The others are kept for some steps. If
+ * there are more than 64 MiB (which glibc keeps too) and as much as is in live large objects, all
+ * return.
  *
  * Memory returns after the free, because the free checks it (hardening). It may be allocated again
  * meanwhile. So its frames are claimed from the frame allocator first, like an allocation; what
@@ -26,6 +27,7 @@
 
 #include "hosted/hosted.h"
 #include "mm/frames/frames.h"
+#include "mm/kinds/large.h"
 #include "mm/pages/span.h"
 
 #define BLOCKS (HOSTED_MEMORY_BYTES / ARENA_BYTES)
@@ -33,7 +35,7 @@
 /* Objects of this size are seldom needed again at once. glibc has the same limit. */
 #define HUGE_PAGES (((size_t)32 << 20) / FRAME_BYTES)
 
-#define KEPT_BLOCKS_MAX 32u /* 64 MiB */
+#define KEPT_BLOCKS_MIN 32u /* 64 MiB */
 #define STEPS_KEPT 8u
 
 /* Numbers of 2 MiB blocks. */
@@ -44,9 +46,9 @@ struct block_set {
 static struct block_set with_memory; /* a hint: large objects were there */
 static struct block_set freed;       /* parts of large objects that were freed; two ages */
 static struct block_set freed_before;
-static unsigned freed_count; /* atomic: blocks in `freed` and `freed_before`, at most */
+static unsigned freed_count; /* atomic: blocks in `freed` and `freed_before` */
 
-/* ---- sets; each function returns whether it changed the set ---- */
+/* ---- sets; each function that changes one returns whether it did ---- */
 
 static uint64_t bit_of(size_t block)
 {
@@ -61,13 +63,15 @@ static bool block_has(const struct block_set *set, size_t block)
 static bool block_add(struct block_set *set, size_t block)
 {
     uint64_t bit = bit_of(block);
-    return (__atomic_fetch_or(&set->word[block / 64], bit, __ATOMIC_ACQ_REL) & bit) == 0;
+    return !block_has(set, block) &&
+           (__atomic_fetch_or(&set->word[block / 64], bit, __ATOMIC_ACQ_REL) & bit) == 0;
 }
 
 static bool block_remove(struct block_set *set, size_t block)
 {
     uint64_t bit = bit_of(block);
-    return (__atomic_fetch_and(&set->word[block / 64], ~bit, __ATOMIC_ACQ_REL) & bit) != 0;
+    return block_has(set, block) &&
+           (__atomic_fetch_and(&set->word[block / 64], ~bit, __ATOMIC_ACQ_REL) & bit) != 0;
 }
 
 /* ---- memory returns to Linux ---- */
@@ -154,6 +158,11 @@ static size_t piece(size_t first, size_t end)
     return min_u64(end, round_down(first, ARENA_PAGES) + ARENA_PAGES) - first;
 }
 
+static size_t kept_blocks_max(void)
+{
+    return KEPT_BLOCKS_MIN + large_stats().pages / ARENA_PAGES;
+}
+
 static void keep(size_t first, size_t end)
 {
     for (; first < end; first += piece(first, end)) {
@@ -161,7 +170,7 @@ static void keep(size_t first, size_t end)
         if (!block_has(&freed_before, block) && block_add(&freed, block))
             __atomic_fetch_add(&freed_count, 1, __ATOMIC_RELAXED);
     }
-    if (resident_freed_blocks() > KEPT_BLOCKS_MAX)
+    if (resident_freed_blocks() > kept_blocks_max())
         resident_return_freed();
 }
 
@@ -176,14 +185,22 @@ void resident_freed(struct resident_pages pages)
         return_pages(first, piece(first, end));
 }
 
+/* A block with the end of one object and the start of another may be missed: it is recorded again
+ * when they are freed. */
 void resident_allocated(const void *object)
 {
     struct resident_pages pages = resident_pages_of(object);
+    size_t end = pages.first + pages.count;
     if (pages.count < ARENA_PAGES)
         return;
-    for (size_t first = pages.first; first < pages.first + pages.count;
-         first += piece(first, pages.first + pages.count))
-        block_add(&with_memory, first / ARENA_PAGES);
+    for (size_t first = pages.first; first < end; first += piece(first, end)) {
+        size_t block = first / ARENA_PAGES;
+        block_add(&with_memory, block);
+        if (block_remove(&freed, block))
+            __atomic_fetch_sub(&freed_count, 1, __ATOMIC_RELAXED);
+        if (block_remove(&freed_before, block))
+            __atomic_fetch_sub(&freed_count, 1, __ATOMIC_RELAXED);
+    }
 }
 
 /* ---- calloc() ---- */
