@@ -21,7 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <quarry/quarry.h>
 #include <quarry_arch.h>
 
 #include "hosted/hosted.h"
@@ -35,6 +34,8 @@
 
 static bool running;  /* atomic */
 static bool disabled; /* atomic */
+static void (*begin_thread)(void);
+static size_t (*run_step)(void);
 static pid_t process; /* the process of the thread, or of the last fork */
 
 static bool is_much_free(void)
@@ -43,15 +44,6 @@ static bool is_much_free(void)
     for (unsigned node = 0; node < FRAME_NODES; node++)
         idle += __atomic_load_n(&page_heaps[node].idle_arenas, __ATOMIC_RELAXED);
     return idle + resident_freed_blocks() >= MUCH_BLOCKS;
-}
-
-static size_t step(void)
-{
-    hosted_enter();
-    size_t released = quarry_scavenge_step();
-    resident_step();
-    hosted_leave();
-    return released;
 }
 
 static void wait_ms(unsigned ms)
@@ -69,13 +61,13 @@ static bool start_running(void)
 
 static void *run(void *unused)
 {
-    threads_become_bare();
+    begin_thread();
     do {
         size_t released = 0;
         for (unsigned quiet = 0; quiet < QUIET_STEPS; quiet = is_much_free() ? 0 : quiet + 1) {
             bool more = released >= QUARRY_SCAVENGE_ARENAS_PER_STEP * ARENA_PAGES;
             wait_ms(more ? STEP_SHORT_MS : STEP_MS);
-            released = step();
+            released = run_step();
         }
         __atomic_store_n(&running, false, __ATOMIC_SEQ_CST);
     } while (is_much_free() && start_running()); /* perhaps no other call sees it */
@@ -109,6 +101,12 @@ static bool is_allowed(void)
             __atomic_store_n(&disabled, true, __ATOMIC_RELEASE);
     }
     return !__atomic_load_n(&disabled, __ATOMIC_ACQUIRE);
+}
+
+void background_init(void (*begin)(void), size_t (*step)(void))
+{
+    begin_thread = begin;
+    run_step = step;
 }
 
 void background_start(void)

@@ -100,6 +100,10 @@ unsigned resident_freed_blocks(void);
 
 /* ---- the thread that returns memory (background.c) ---- */
 
+/* The thread calls `begin` first, and `step` for each step: it returns the number of frames that
+ * were released. */
+void background_init(void (*begin)(void), size_t (*step)(void));
+
 /* Starts the thread if there is much to return, and it does not run. No lock is held. */
 void background_start(void);
 
@@ -107,9 +111,6 @@ void background_start(void);
 void background_forget(void);
 
 /* ---- threads and forks ---- */
-
-/* This thread has no cache from now on. */
-void threads_become_bare(void);
 
 /* A mutex of hosted/: taken and released by these, except in the thread that forks, which holds all
  * of them. */

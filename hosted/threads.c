@@ -30,7 +30,7 @@
 /* Threads with a cache of their own. More would waste memory for tables on a small machine. */
 #define THREADS_PER_CPU 4u
 #define SCAVENGE_MISSES 4096u /* misses between two steps of some thousand instructions each */
-#define LOOK_MISSES 64u       /* misses between two looks at how much memory is free */
+#define CHECK_MISSES 64u      /* misses between two checks how much memory is free */
 
 enum { UNSTARTED, STARTING, STARTED };
 static int started; /* atomic */
@@ -40,10 +40,12 @@ static bool ending_key_exists;
 
 static struct quarry_cpu cpu_0;
 
+static size_t step_in_background(void);
+
 /* ---- start ---- */
 
 /* The cache of CPU 0 is never online, so this thread caches nothing. */
-void threads_become_bare(void)
+static void become_bare(void)
 {
     hosted_thread.number = 0;
     hosted_thread.block.cache = cpu_cache_of(0);
@@ -56,7 +58,7 @@ static void go_offline(void)
     threads_number_free(hosted_thread.number);
     for (unsigned i = 0; i < QUARRY_MAGAZINES; i++)
         hosted_thread.block.top[i] = hosted_sentinel;
-    threads_become_bare();
+    become_bare();
 }
 
 /* A thread has a cache only if a destructor will take it away. The destructor's value may need
@@ -76,7 +78,7 @@ static void become_live(void)
     if (sharing_works())
         hosted_thread.state = HOSTED_SHARING;
     else
-        threads_become_bare();
+        become_bare();
 }
 
 /* ---- end ---- */
@@ -122,6 +124,7 @@ static void start(void)
         sharing_begin(first_shared);
     hosted_sizes_init();
     ending_key_exists = pthread_key_create(&ending_key, end) == 0;
+    background_init(become_bare, step_in_background);
     fork_init();
 }
 
@@ -149,24 +152,37 @@ void hosted_enter(void)
         hosted_lock(&hosted_bare_lock);
 }
 
-/* Programs do not call the scavenger, so every thread runs a step now and then. */
-static SLOW void look_at_memory(void)
+static size_t step(void)
 {
-    if (hosted_thread.misses % SCAVENGE_MISSES == 0) {
-        quarry_scavenge_step();
-        resident_step();
-    }
+    resident_step();
+    return quarry_scavenge_step();
+}
+
+/* Programs do not call the scavenger, so every thread runs a step now and then. */
+static SLOW void scavenge_sometimes(void)
+{
+    if (hosted_thread.misses % SCAVENGE_MISSES == 0)
+        step();
 }
 
 void hosted_leave(void)
 {
-    bool look = ++hosted_thread.misses % LOOK_MISSES == 0;
-    if (look)
-        look_at_memory();
+    bool check = ++hosted_thread.misses % CHECK_MISSES == 0;
+    if (check)
+        scavenge_sometimes();
     if (unlikely(hosted_thread.state == HOSTED_BARE))
         hosted_unlock(&hosted_bare_lock);
-    if (look)
+    if (check)
         background_start();
+}
+
+/* A step in a thread of its own. */
+static size_t step_in_background(void)
+{
+    hosted_enter();
+    size_t released = step();
+    hosted_leave();
+    return released;
 }
 
 /* Also registers the handlers of fork(), before other libraries register theirs: the library is

@@ -101,6 +101,8 @@ EXCEPTIONS = {
     ("hosted", "mm/api"): "malloc() contains the fast path inline",
     ("hosted", "mm/objects"): "a thread's cache is bound and closed as a CPU's is",
     ("hosted", "mm/pages"): "malloc_usable_size() and reports find the span",
+    ("hosted/resident.c", "mm/frames"): "claims freed frames before it returns them to Linux",
+    ("hosted/resident.c", "mm/kinds"): "keeps as much as is in live large objects",
     ("tests/framework/platform_linux.c", "arch/linux"): "it is the platform on Linux",
     ("tests/selftest/guard_tests.c", "mm/debug"): "counts the guarded pages",
     ("tests/selftest/harden_tests.c", "mm/frames"): "corrupts metadata on purpose",
