@@ -130,8 +130,11 @@ MUTANTS = [
            "spinlock_release(&central->lock, early); if (span != NULL) span_publish(span); span = NULL;",
            "another CPU frees an object before the page map knows its span", "alloc_from_new_span"),
     change(CENTRAL, "span_publish(span); }", "}", "the page map does not know a new span", "alloc_from_new_span"),
-    swapped(REMOTE, "atomic_store_release(&cache->drain_requested, true);",
+    swapped(REMOTE, "(void)atomic_exchange(&cache->drain_requested, true);",
             "if (interrupt != NULL) interrupt(cpu);", "the interrupt arrives before the request"),
+    change(REMOTE, "(void)atomic_exchange(&cache->drain_requested, true);",
+           "atomic_store_release(&cache->drain_requested, true);",
+           "the interrupt arrives while the request is in the store buffer"),
     change(RECLAIM, "atomic_store_release(&map->reclaimed, true); for",
            "for", "memory is freed that does not count as Quarry's yet"),
     # ---- withdrawn too late ----
