@@ -188,14 +188,6 @@ static void on_step(bool interrupts_were_on)
     between_steps();
 }
 
-unsigned long platform_step(void (*work)(void *argument), void *argument, void (*between)(void))
-{
-    steps = 0;
-    between_steps = between;
-    interrupts_step(work, argument, on_step);
-    return steps;
-}
-
 static void on_any_step(bool interrupts_were_on)
 {
     (void)interrupts_were_on; /* an NMI is not masked */
@@ -203,12 +195,23 @@ static void on_any_step(bool interrupts_were_on)
     between_steps();
 }
 
-unsigned long platform_step_nmi(void (*work)(void *argument), void *argument, void (*between)(void))
+static unsigned long step_through(void (*work)(void *argument), void *argument,
+                                  void (*between)(void), void (*handler)(bool interrupts_were_on))
 {
     steps = 0;
     between_steps = between;
-    interrupts_step(work, argument, on_any_step);
+    interrupts_step(work, argument, handler);
     return steps;
+}
+
+unsigned long platform_step(void (*work)(void *argument), void *argument, void (*between)(void))
+{
+    return step_through(work, argument, between, on_step);
+}
+
+unsigned long platform_step_nmi(void (*work)(void *argument), void *argument, void (*between)(void))
+{
+    return step_through(work, argument, between, on_any_step);
 }
 
 void platform_on_nmi(void (*handler)(void))
