@@ -43,14 +43,15 @@ static struct pool_page *page_add(struct metadata_pool *pool, void *memory)
     if (memory == NULL)
         return NULL;
     struct pool_page *page = memory;
-    page->first_free = NULL;
-    page->items = 0;
-    size_t offset = HEADER_BYTES;
-    for (; offset + pool->item_bytes <= FRAME_BYTES; offset += pool->item_bytes) {
-        struct free_item *item = (struct free_item *)((uintptr_t)page + offset);
-        item->next = page->first_free;
-        page->first_free = item;
+    struct free_item *first = NULL;
+    uintptr_t last = (uintptr_t)page + FRAME_BYTES - pool->item_bytes;
+    for (uintptr_t at = (uintptr_t)page + HEADER_BYTES; at <= last; at += pool->item_bytes) {
+        struct free_item *item = (struct free_item *)at;
+        item->next = first;
+        first = item;
     }
+    page->first_free = first;
+    page->items = 0;
     list_push_back(&pool->partial, &page->link);
     pool->pages++;
     return page;
